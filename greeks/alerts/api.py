@@ -15,7 +15,6 @@ from config.core.api.parameters import QueryParameters
 from config.core.api.shapes import Shape, read_shape
 from greeks.alerts import shapes
 from greeks.alerts.reading import (
-    channel_body,
     channels_of,
     events_body,
     metrics_body,
@@ -137,7 +136,7 @@ class AlertChannelsView(OwnView):
     def get(self, request: Request) -> Response:
         return _answer(
             shapes.AlertChannels(
-                channels=[channel_body(each) for each in channels_of(request.user)]
+                channels=[shapes.AlertChannel.of(each) for each in channels_of(request.user)]
             )
         )
 
@@ -150,7 +149,7 @@ class AlertChannelsView(OwnView):
     def post(self, request: Request) -> Response:
         sent = read_shape(shapes.AlertChannelWrite, request.data)
         channel = create_alert_channel(user=request.user, name=sent.name, address=sent.address)
-        return _answer(channel_body(channel), status=201)
+        return _answer(shapes.AlertChannel.of(channel), status=201)
 
 
 class AlertChannelView(OwnView):

@@ -24,7 +24,6 @@ from greeks.alerts.metrics import (
     VALUE,
     ChainMinutes,
     DeltaRange,
-    Metric,
     measured,
     registered_metrics,
 )
@@ -112,7 +111,9 @@ def _evaluate(
     for rule, metric in known:
         asked = (rule.metric, rule.side, rule.measure, delta_range_of(rule))
         if asked not in read:
-            read[asked] = _measured(rule, metric, minutes)
+            read[asked] = measured(
+                metric, rule.measure, minutes, side=rule.side, delta_range=delta_range_of(rule)
+            )
         outcomes.append(_advance(rule, minutes, read[asked]))
     return [outcome for outcome in outcomes if outcome.changed]
 
@@ -129,10 +130,6 @@ def delta_range_of(rule: AlertRule) -> DeltaRange:
     if rule.delta_min is None or rule.delta_max is None:
         return None
     return rule.delta_min, rule.delta_max
-
-
-def _measured(rule: AlertRule, metric: Metric, minutes: ChainMinutes) -> Floats:
-    return measured(metric, rule.measure, minutes, side=rule.side, delta_range=delta_range_of(rule))
 
 
 def _advance(rule: AlertRule, minutes: ChainMinutes, values: Floats) -> _Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -38,14 +39,7 @@ def raise_system_alert(*, subject: str, title: str, text: str) -> list[AlertEven
     try:
         with transaction.atomic():
             events = AlertEvent.objects.bulk_create(
-                AlertEvent(
-                    user_id=user_id,
-                    kind=AlertEvent.Kind.SYSTEM,
-                    subject=subject[:96],
-                    minute=at.replace(second=0, microsecond=0),
-                    title=title[:120],
-                    text=text[:255],
-                )
+                _event(user_id, AlertEvent.Kind.SYSTEM, title, text, subject=subject[:96])
                 for user_id in staff
             )
             _send(events)
@@ -62,13 +56,8 @@ def raise_user_alert(
 
     The caller makes sure that it happens once. Runs in the caller's transaction.
     """
-    event = AlertEvent.objects.create(
-        user_id=user_id,
-        kind=kind,
-        minute=now().replace(second=0, microsecond=0),
-        title=title[:120],
-        text=text[:255],
-    )
+    event = _event(user_id, kind, title, text)
+    event.save(force_insert=True)
     _send([event])
     return event
 
@@ -87,18 +76,21 @@ def raise_user_alerts(
         return
     at = now()
     AlertEvent.objects.bulk_create(
-        AlertEvent(
-            user_id=user_id,
-            kind=AlertEvent.Kind.TRADE,
-            minute=at.replace(second=0, microsecond=0),
-            title=title[:120],
-            text=text[:255],
-            read_at=at,
-        )
-        for title, text in notices
+        _event(user_id, AlertEvent.Kind.TRADE, title, text, read_at=at) for title, text in notices
     )
     title, text = together
     raise_user_alert(user_id=user_id, title=title, text=text)
+
+
+def _event(user_id: int, kind: AlertEvent.Kind, title: str, text: str, **more: Any) -> AlertEvent:
+    return AlertEvent(
+        user_id=user_id,
+        kind=kind,
+        minute=now().replace(second=0, microsecond=0),
+        title=title[:120],
+        text=text[:255],
+        **more,
+    )
 
 
 def _send(events: Sequence[AlertEvent]) -> None:

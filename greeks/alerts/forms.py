@@ -36,7 +36,19 @@ def series_choices() -> list[tuple[str, list[tuple[str, str]] | str]]:
     return choices
 
 
-class AlertRuleForm(forms.Form):
+class _WrittenForm(forms.Form):
+    def refuse(self, message: str, fields: Mapping[str, str]) -> None:
+        """Show the errors found on writing."""
+        texts = {_FORM_FIELDS.get(name, name): text for name, text in fields.items()}
+        named = {name: text for name, text in texts.items() if name in self.fields}
+        for name, text in named.items():
+            self.add_error(name, text)
+            self.fields[name].widget.attrs["aria-invalid"] = "true"
+        if not named:
+            self.add_error(None, message)
+
+
+class AlertRuleForm(_WrittenForm):
     """A rule: what it watches, and where it sends messages."""
 
     slug = forms.ChoiceField(label="Instrument")
@@ -114,51 +126,33 @@ class AlertRuleForm(forms.Form):
 
     def values(self, *, enabled: bool = True) -> dict[str, Any]:
         """Return the rule in the form ``greeks.alerts.rules`` takes."""
-        given = self.cleaned_data
-        metric, _, side = given["series"].partition(".")
+        given = dict(self.cleaned_data)
+        metric, _, side = given.pop("series").partition(".")
         low, high = float(given["delta_min"]), float(given["delta_max"])
         whole = (low, high) == (0.0, 1.0)
-        return {
-            "slug": given["slug"],
-            "expiry": given["expiry"],
+        return given | {
             "metric": metric,
             "side": side,
-            "measure": given["measure"],
-            "comparison": given["comparison"],
-            "threshold": given["threshold"],
-            "band": given["band"],
-            "cooldown_minutes": given["cooldown_minutes"],
             "delta_min": None if whole else low,
             "delta_max": None if whole else high,
             "channels": [int(each) for each in given["channels"]],
             "enabled": enabled,
         }
 
-    def refuse(self, message: str, fields: Mapping[str, str]) -> None:
-        """Show the errors found on writing."""
-        _refuse(
-            self, message, {_FORM_FIELDS.get(name, name): text for name, text in fields.items()}
-        )
-
 
 def rule_initial(rule: AlertRule) -> dict[str, Any]:
     """Return initial form values for an existing rule."""
-    return {
+    same = ("expiry", "measure", "comparison", "threshold", "band", "cooldown_minutes")
+    return {name: getattr(rule, name) for name in same} | {
         "slug": rule.instrument.slug,
-        "expiry": rule.expiry,
         "series": f"{rule.metric}.{rule.side}" if rule.side else rule.metric,
-        "measure": rule.measure,
-        "comparison": rule.comparison,
-        "threshold": rule.threshold,
-        "band": rule.band,
-        "cooldown_minutes": rule.cooldown_minutes,
         "delta_min": f"{rule.delta_min or 0:.2f}",
         "delta_max": f"{1 if rule.delta_max is None else rule.delta_max:.2f}",
         "channels": [str(channel.pk) for channel in rule.channels.all()],
     }
 
 
-class AlertChannelForm(forms.Form):
+class AlertChannelForm(_WrittenForm):
     """A name and an Apprise address. The address is never shown again, not even after an error."""
 
     name = forms.CharField(max_length=48, widget=forms.TextInput(attrs={"autocomplete": "off"}))
@@ -173,16 +167,3 @@ class AlertChannelForm(forms.Form):
         super().__init__(*arguments, **{"auto_id": "alert-channel-%s", **named})
         accepted = ", ".join(f"{name}://" for name in accepted_schemas())
         self.fields["address"].help_text = f"An Apprise address: {accepted}."
-
-    def refuse(self, message: str, fields: Mapping[str, str]) -> None:
-        """Show the errors found on writing."""
-        _refuse(self, message, fields)
-
-
-def _refuse(form: forms.Form, message: str, fields: Mapping[str, str]) -> None:
-    named = {name: text for name, text in fields.items() if name in form.fields}
-    for name, text in named.items():
-        form.add_error(name, text)
-        form.fields[name].widget.attrs["aria-invalid"] = "true"
-    if not named:
-        form.add_error(None, message)

@@ -31,28 +31,21 @@ def user_group(user_id: int) -> str:
 
 def rules_of(user: AnyUser) -> list[AlertRule]:
     """Return the user's rules with instruments and channels, in two queries."""
-    if not isinstance(user, User):
-        return []
-    rules = AlertRule.objects.filter(user=user).select_related("instrument")
+    rules = _rows_of(user, AlertRule.objects.select_related("instrument"))
     return list(rules.prefetch_related("channels"))
 
 
 def channels_of(user: AnyUser) -> list[AlertChannel]:
-    return list(AlertChannel.objects.filter(user=user)) if isinstance(user, User) else []
+    return list(_rows_of(user, AlertChannel.objects.all()))
 
 
 def events_of(user: AnyUser, *, count: int = SHOWN_EVENTS) -> list[AlertEvent]:
     """Return the newest events with their messages, in two queries."""
-    if not isinstance(user, User):
-        return []
-    events = AlertEvent.objects.filter(user=user).prefetch_related("deliveries__channel")
-    return list(events[:count])
+    return list(_rows_of(user, AlertEvent.objects.prefetch_related("deliveries__channel"))[:count])
 
 
 def unread_count(user: AnyUser) -> int:
-    if not isinstance(user, User):
-        return 0
-    return AlertEvent.objects.filter(user=user, read_at__isnull=True).count()
+    return _rows_of(user, AlertEvent.objects.filter(read_at__isnull=True)).count()
 
 
 def rule_for_user(user: AnyUser, rule_id: int) -> AlertRule:
@@ -66,12 +59,14 @@ def channel_for_user(user: AnyUser, channel_id: int) -> AlertChannel:
 
 def _own(rows: QuerySet[Row], user: AnyUser, row_id: int, problem: str) -> Row:
     # SQLite refuses to compare an id larger than the column.
-    found = None
-    if isinstance(user, User) and row_id < _LARGEST_ID:
-        found = rows.filter(user=user, pk=row_id).first()
+    found = _rows_of(user, rows).filter(pk=row_id).first() if row_id < _LARGEST_ID else None
     if found is None:
         raise NotFound(problem)
     return found
+
+
+def _rows_of(user: AnyUser, rows: QuerySet[Row]) -> QuerySet[Row]:
+    return rows.filter(user=user) if isinstance(user, User) else rows.none()
 
 
 # --- JSON for the API and websocket frames -------------------------------------------------------
@@ -84,11 +79,6 @@ def rule_body(rule: AlertRule) -> shapes.AlertRule:
         channels=[channel.pk for channel in rule.channels.all()],
         words=f"{wording.series_words(rule)} {wording.condition_words(rule)}",
     )
-
-
-def channel_body(channel: AlertChannel) -> shapes.AlertChannel:
-    """Return a channel without its address."""
-    return shapes.AlertChannel.of(channel)
 
 
 def _event_body(event: AlertEvent) -> shapes.AlertEvent:
