@@ -6,6 +6,7 @@ offset.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -81,11 +82,8 @@ def body_of(series: MarketSeries) -> dict[str, Any]:
         "gap": series.gap.tolist(),
         "samples_seen": series.samples_seen.tolist(),
         "samples_expected": series.samples_expected.tolist(),
-        "series": {
-            greek: {side: _columns(series, s, g) for s, side in enumerate(SIDES)}
-            for g, greek in enumerate(SUMMED_GREEKS)
-        },
-        "vendor": None if series.vendor is None else _by_greek(series.vendor),
+        "series": by_greek(lambda side, greek: _columns(series, side, greek)),
+        "vendor": None if series.vendor is None else by_greek(_of(series.vendor)),
         "velocity": velocities(series),
         **{
             name: _numbers(values, whole=name in _WHOLE)
@@ -109,21 +107,12 @@ def row_of(series: MarketSeries, place: int) -> dict[str, Any]:
         "gap": bool(series.gap[place]),
         "samples_seen": int(series.samples_seen[place]),
         "samples_expected": int(series.samples_expected[place]),
-        "series": {
-            greek: {
-                side: {name: values[0] for name, values in _columns(series, s, g, place).items()}
-                for s, side in enumerate(SIDES)
-            }
-            for g, greek in enumerate(SUMMED_GREEKS)
-        },
-        "vendor": (
-            None
-            if series.vendor is None
-            else {
-                greek: {side: float(series.vendor[s, g, place]) for s, side in enumerate(SIDES)}
-                for g, greek in enumerate(SUMMED_GREEKS)
+        "series": by_greek(
+            lambda side, greek: {
+                name: values[0] for name, values in _columns(series, side, greek, place).items()
             }
         ),
+        "vendor": vendor_at(series, place),
         **{
             name: _numbers(values[place : place + 1], whole=name in _WHOLE)[0]
             for name, values in zip(OTHERS, series.others, strict=True)
@@ -133,10 +122,24 @@ def row_of(series: MarketSeries, place: int) -> dict[str, Any]:
 
 def velocities(series: MarketSeries) -> dict[str, Any]:
     """Return how each sum moved in the last step."""
+    return by_greek(lambda side, greek: velocity(series.change[side, greek]))
+
+
+def vendor_at(series: MarketSeries, place: int) -> dict[str, Any] | None:
+    """Return the vendor's own sums of one step, ``None`` with a delta filter."""
+    return None if series.vendor is None else by_greek(_of(series.vendor[..., place]))
+
+
+def by_greek(read: Callable[[int, int], Any], sides: Sequence[str] = SIDES) -> dict[str, Any]:
+    """Return ``read(side, greek)`` of each place by the names: ``{"delta": {"call": …}, …}``."""
     return {
-        greek: {side: velocity(series.change[s, g]) for s, side in enumerate(SIDES)}
+        greek: {side: read(s, g) for s, side in enumerate(sides)}
         for g, greek in enumerate(SUMMED_GREEKS)
     }
+
+
+def _of(values: Floats) -> Callable[[int, int], Any]:
+    return lambda side, greek: values[side, greek].tolist()
 
 
 def _columns(
@@ -155,13 +158,6 @@ def _columns(
         for part in ("open", "high", "low"):
             columns[part] = series.candles[side, greek, PARTS.index(part), span].tolist()
     return columns
-
-
-def _by_greek(values: Floats) -> dict[str, Any]:
-    return {
-        greek: {side: values[s, g].tolist() for s, side in enumerate(SIDES)}
-        for g, greek in enumerate(SUMMED_GREEKS)
-    }
 
 
 def _numbers(values: Floats, *, whole: bool = False) -> list[Any]:

@@ -15,14 +15,14 @@ import numpy as np
 from msgspec.structs import asdict
 
 from greeks.calendar.exchanges import exchange_named
-from greeks.chains import SIDES, SUMMED_GREEKS, Floats
-from greeks.market.bodies.body import head_of, velocities
+from greeks.chains import SIDES, Floats
+from greeks.market.bodies.body import by_greek, head_of, velocities, vendor_at
 from greeks.market.bodies.questions import RESOLUTIONS
 from greeks.market.bodies.series import MarketSeries
 from greeks.minutes.stored import OTHERS
 
-#: Four decimals more than a page shows, so that a difference still rounds like the API's.
-_DECIMALS = {"delta": 7, "gamma": 9, "theta": 6, "vega": 6}
+#: By ``SUMMED_GREEKS``, four more than a page shows: a difference still rounds like the API's.
+_DECIMALS = (7, 9, 6, 6)
 _SPOT_DECIMALS = 4
 _ENCODER = msgspec.json.Encoder()
 
@@ -66,13 +66,9 @@ def encode_closes(series: MarketSeries) -> bytes:
 
 def _sides(values: Floats) -> dict[str, Any]:
     """Return calls and puts of (3 sides, 4 Greeks, steps) by Greek, rounded."""
-    return {
-        greek: {
-            side: np.round(values[s, g], _DECIMALS[greek]).tolist()
-            for s, side in enumerate(SIDES[:2])
-        }
-        for g, greek in enumerate(SUMMED_GREEKS)
-    }
+    return by_greek(
+        lambda side, greek: np.round(values[side, greek], _DECIMALS[greek]).tolist(), SIDES[:2]
+    )
 
 
 def _base(series: MarketSeries) -> dict[str, Any]:
@@ -86,12 +82,4 @@ def _base(series: MarketSeries) -> dict[str, Any]:
 def _latest(series: MarketSeries, place: int) -> dict[str, Any]:
     """Return what is shown of the last step only: facts of the chain, and the vendor's sums."""
     facts: dict[str, Any] = dict(zip(OTHERS, series.others[:, place].tolist(), strict=True))
-    vendor = series.vendor
-    return facts | {
-        "vendor": None
-        if vendor is None
-        else {
-            greek: {side: float(vendor[s, g, place]) for s, side in enumerate(SIDES)}
-            for g, greek in enumerate(SUMMED_GREEKS)
-        }
-    }
+    return facts | {"vendor": vendor_at(series, place)}

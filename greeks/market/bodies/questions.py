@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.http import QueryDict
 
 from config.core.api.parameters import QueryParameters
-from config.core.errors import ApplicationError, InvalidInput, NotFound, invalid
+from config.core.errors import ApplicationError, NotFound, invalid
 from greeks.calendar.exchanges import exchange_named
 from greeks.calendar.sessions import Session, calendar_known_until, latest_session, next_session
 from greeks.maths.aggregation import BUCKETS_SHAPE
@@ -103,10 +103,7 @@ class MarketChoice:
 def buckets_of(delta_min: float, delta_max: float) -> tuple[int, int]:
     """Return the whole buckets that hold the range: first, and one after the last."""
     if not 0.0 <= delta_min <= delta_max <= 1.0:
-        raise InvalidInput(
-            "delta_min: Expected 0 to delta_max, which is at most 1.",
-            fields={"delta_min": "Expected 0 to delta_max, which is at most 1."},
-        )
+        raise invalid("delta_min", "Expected 0 to delta_max, which is at most 1.")
     first = min(BUCKETS - 1, math.floor(delta_min * BUCKETS + _ROUNDING))
     return first, max(first + 1, math.ceil(delta_max * BUCKETS - _ROUNDING))
 

@@ -125,7 +125,9 @@ def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
         others=others,
         contracts_in_range=in_range,
         crossed=crossed,
-        base=None if base_place is None else _instant(int(minutes[base_place])),
+        base=(
+            None if base_place is None else datetime.fromtimestamp(int(minutes[base_place]), UTC)
+        ),
         opening_spot=float(spots[0]) if spots.size else np.nan,
     )
 
@@ -164,14 +166,10 @@ def _by_step(values: Floats, steps: int) -> Floats:
 
 def _last(values: Floats, steps: int) -> Floats:
     """Return each step's last known value."""
-    parted = _by_step(values, steps)
-    place = steps - 1 - np.argmax(np.isfinite(parted[..., ::-1]), axis=-1)
-    result: Floats = np.take_along_axis(parted, place[..., None], axis=-1)[..., 0]
-    return result
+    return _first(_by_step(values, steps)[..., ::-1])
 
 
-def _first(values: Floats, steps: int) -> Floats:
-    parted = _by_step(values, steps)
+def _first(parted: Floats) -> Floats:
     place = np.argmax(np.isfinite(parted), axis=-1)
     result: Floats = np.take_along_axis(parted, place[..., None], axis=-1)[..., 0]
     return result
@@ -181,7 +179,7 @@ def _candles(candles: Floats, steps: int) -> Floats:
     opening, high, low, close = (candles[:, :, place] for place in range(len(PARTS)))
     return np.stack(
         [
-            _first(opening, steps),
+            _first(_by_step(opening, steps)),
             # All-NaN steps give NaN, as they should; suppress the warning.
             np.fmax.reduce(_by_step(high, steps), axis=-1),
             np.fmin.reduce(_by_step(low, steps), axis=-1),
@@ -189,7 +187,3 @@ def _candles(candles: Floats, steps: int) -> Floats:
         ],
         axis=2,
     )
-
-
-def _instant(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, tz=UTC)
