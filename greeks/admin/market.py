@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from django.contrib import admin
 from config.core.admin import AnyModelAdmin, ReadOnlyAdmin
 from config.core.clock import market_now
 from greeks.calendar.exchanges import EXCHANGES
+from greeks.chains import SUMMED_GREEKS
 from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.polling.instruments import POLL_STEPS, polled_expiries
 from greeks.providers.chain_registry import configured_chain_providers
@@ -91,13 +93,22 @@ class PolledInstrumentAdmin(AnyModelAdmin):
         return ", ".join(each.isoformat() for each in polled) or "none listed yet"
 
 
+def _closing_sum(greek: str) -> Callable[[GreekSnapshot], str]:
+    @admin.display(description=f"Σ {greek}")
+    def total(row: GreekSnapshot) -> str:
+        value = getattr(row, f"total_{greek}_close")
+        return "" if value is None else f"{value:.6g}"
+
+    return total
+
+
 @admin.register(GreekSnapshot)
 class GreekSnapshotAdmin(ReadOnlyAdmin):
     """Stored minutes of the market; a gap has no numbers."""
 
     list_display = (
-        "minute", "instrument_key", "expiry", "seen", "spot", "total_delta", "total_gamma",
-        "total_theta", "total_vega", "pcr", "max_pain", "source", "simulated",
+        "minute", "instrument_key", "expiry", "seen", "spot", *map(_closing_sum, SUMMED_GREEKS),
+        "pcr", "max_pain", "source", "simulated",
     )  # fmt: skip
     list_filter = ("instrument_key", "expiry", "simulated")
     search_fields = ("instrument_key",)
@@ -108,27 +119,6 @@ class GreekSnapshotAdmin(ReadOnlyAdmin):
     @admin.display(description="samples", ordering="samples_seen")
     def seen(self, row: GreekSnapshot) -> str:
         return f"{row.samples_seen} of {row.samples_expected}"
-
-    @admin.display(description="Σ delta")
-    def total_delta(self, row: GreekSnapshot) -> str:
-        return _closing_sum(row, "delta")
-
-    @admin.display(description="Σ gamma")
-    def total_gamma(self, row: GreekSnapshot) -> str:
-        return _closing_sum(row, "gamma")
-
-    @admin.display(description="Σ theta")
-    def total_theta(self, row: GreekSnapshot) -> str:
-        return _closing_sum(row, "theta")
-
-    @admin.display(description="Σ vega")
-    def total_vega(self, row: GreekSnapshot) -> str:
-        return _closing_sum(row, "vega")
-
-
-def _closing_sum(row: GreekSnapshot, greek: str) -> str:
-    value = getattr(row, f"total_{greek}_close")
-    return "" if value is None else f"{value:.6g}"
 
 
 def _iso_date(given: object) -> date | None:

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from greeks.domain import Contract, ExerciseStyle, InstrumentKind
 from greeks.indices import INDICES, SECTORS, SELECT_SECTORS, is_index
+from greeks.instruments.business_days import nth_weekday
 
 # Monthly roots settled from opening prices; their weekly roots (SPXW, RUTW, NDXP) settle at the
 # close. All VIX series settle in the morning.
@@ -206,8 +207,7 @@ def _is_quarterly(day: date | None) -> bool:
     """Return whether it is the third Friday of a quarter, or the day before Juneteenth on one."""
     if day is None or day.month % 3:
         return False
-    first = day.replace(day=1)
-    third_friday = first + timedelta(days=(4 - first.weekday()) % 7 + 14)
+    third_friday = nth_weekday(day.year, day.month, 4, 3)
     is_holiday = (third_friday.month, third_friday.day) == (6, 19)
     return day == third_friday - timedelta(days=is_holiday)
 

@@ -28,12 +28,11 @@ _MOST_NAMED = 3
 def _trading(for_at_least: timedelta) -> list[PolledInstrument]:
     """Return the instruments whose session has been open this long."""
     at = market_now()
-    found = []
-    for instrument in enabled_instruments():
-        session = open_session(instrument, at)
-        if session is not None and at - session.opens_at >= for_at_least:
-            found.append(instrument)
-    return found
+    return [
+        instrument
+        for instrument in enabled_instruments()
+        if (session := open_session(instrument, at)) and at - session.opens_at >= for_at_least
+    ]
 
 
 @register_check("market.polls")

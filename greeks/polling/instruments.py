@@ -48,7 +48,10 @@ def polled_underlyings(provider: str) -> dict[str, str]:
 
 def instrument_by_slug(slug: str) -> PolledInstrument:
     """Return an instrument, even a disabled one: it has a past. Raises ``NotFound``."""
-    return _one(slug=slug)
+    try:
+        return PolledInstrument.objects.get(slug=slug)
+    except PolledInstrument.DoesNotExist:
+        raise NotFound(f"No polled instrument has the slug {slug[:64]!r}.") from None
 
 
 @cached(TTLCache(64, 10.0), lock=Lock())
@@ -136,16 +139,6 @@ def poll_seconds(instrument: PolledInstrument, at: datetime | date) -> int:
     """Return one instrument's ``poll_seconds_by_slug``, among all enabled ones."""
     others = [each for each in enabled_instruments() if each.pk != instrument.pk]
     return poll_seconds_by_slug([instrument, *others], at)[instrument.slug]
-
-
-def _one(**by: str) -> PolledInstrument:
-    try:
-        return PolledInstrument.objects.get(**by)
-    except PolledInstrument.DoesNotExist:
-        (name, value), *_ = by.items()
-        raise NotFound(
-            f"No polled instrument has the {name.replace('_', ' ')} {value[:64]!r}."
-        ) from None
 
 
 def _is_alive(expiry: date, ends_at: datetime, at: datetime | date) -> bool:

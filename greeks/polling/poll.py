@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 import msgspec
 import structlog
@@ -103,6 +104,7 @@ def poll_chain(
     """
     started = time.perf_counter()
     instrument = recent_instrument(slug)
+    poll = partial(Poll, slug=slug, provider=instrument.provider, expiry=expiry, slot=slot)
     try:
         chain = chain_provider(instrument.provider).fetch_chain(instrument.instrument_key, expiry)
         if len(chain) == 0:
@@ -111,16 +113,8 @@ def poll_chain(
         seconds = time.perf_counter() - started
         logger.warning("chain_poll_failed", slug=slug, expiry=str(expiry), code=error.code)
         _remember_failure(slug, expiry, slot, error, seconds)
-        return Poll(
-            slug=slug,
-            provider=instrument.provider,
-            expiry=expiry,
-            slot=slot,
-            outcome=Outcome.FAILED,
-            seconds=seconds,
-            code=error.code,
-            error=error.message[:_LONGEST_ERROR],
-        )
+        told = error.message[:_LONGEST_ERROR]
+        return poll(outcome=Outcome.FAILED, seconds=seconds, code=error.code, error=told)
     chain = restore_gamma(chain)
     filled = fill_greeks(chain, _terms(instrument, chain, slot))
     summed = _Summed(instrument, chain, filled, sum_chain(chain, filled), started)
@@ -128,15 +122,7 @@ def poll_chain(
     outcome, sample = _keep(summed, slot=slot, every_seconds=every)
     if outcome is not Outcome.CLOSED:
         chain_polled.send_robust(sender=PolledInstrument, instrument=instrument, chain=chain)
-    return Poll(
-        slug=slug,
-        provider=instrument.provider,
-        expiry=expiry,
-        slot=slot,
-        outcome=outcome,
-        seconds=time.perf_counter() - started,
-        sample=sample,
-    )
+    return poll(outcome=outcome, seconds=time.perf_counter() - started, sample=sample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +197,6 @@ def _keep(
         pipeline = redis_client().pipeline(transaction=False)
         if in_session:
             add_sample(pipeline, slug, expiry, sample)
-        if in_session:
             contracts = contract_greeks(summed.chain, summed.filled)
             queue_contracts(pipeline, slug, expiry, sample.minute, contracts)
         if session is not None and is_kept_minute(session, sample.minute):

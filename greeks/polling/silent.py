@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Max
-
 from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.polling.instruments import enabled_instruments, polled_expiries
 from greeks.polling.sessions import open_session
@@ -25,24 +23,19 @@ class SilentChains:
 
 def silent_chains(at: datetime) -> list[SilentChains]:
     """Return silent chains in two queries, however many are polled. ``at`` is market time."""
-    trading = []
-    for instrument in enabled_instruments():
-        session = open_session(instrument, at)
-        if session is not None and at - session.opens_at > SILENT_AFTER:
-            trading.append(instrument)
+    trading = [
+        instrument
+        for instrument in enabled_instruments()
+        if (session := open_session(instrument, at)) and at - session.opens_at > SILENT_AFTER
+    ]
     if not trading:
         return []
-    seen = {
-        (key, expiry)
-        for key, expiry, _last in GreekSnapshot.objects.filter(
-            instrument_key__in=[each.instrument_key for each in trading],
-            minute__gte=at - SILENT_AFTER - timedelta(minutes=1),
-            samples_seen__gt=0,
-        )
-        .order_by()
-        .values_list("instrument_key", "expiry")
-        .annotate(last=Max("minute"))
-    }
+    recent = GreekSnapshot.objects.filter(
+        instrument_key__in=[each.instrument_key for each in trading],
+        minute__gte=at - SILENT_AFTER - timedelta(minutes=1),
+        samples_seen__gt=0,
+    )
+    seen = set(recent.order_by().values_list("instrument_key", "expiry").distinct())
     silent = []
     for instrument in trading:
         expiries = polled_expiries(instrument, at)
