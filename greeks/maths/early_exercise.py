@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from greeks.maths.boundaries.guess import Floats, PutTerms
+from greeks.chains import Floats
+from greeks.maths.boundaries.guess import PutTerms
 from greeks.maths.boundaries.normal import cumulative
 from greeks.maths.boundaries.region import Boundary, Exercise, relaxation
 

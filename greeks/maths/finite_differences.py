@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from greeks.chains import Floats
 from greeks.maths.lattice_slice import NODES, SMALLEST_REST, Contracts, Slice
 
-Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _HALF_WIDTH = 5.5

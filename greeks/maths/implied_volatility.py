@@ -10,10 +10,10 @@ keeps the logarithm exact where the price itself underflows.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import erfcx, ndtr, ndtri
 
-Floats = NDArray[np.float64]
+from greeks.chains import Floats
 
 MAXIMUM_ITERATIONS = 12
 #: A price determines a volatility if its own rounding moves the result by less than this.

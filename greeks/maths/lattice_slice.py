@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from greeks.chains import Floats
 
 NODES = 201
 #: Share of the spot left where the coming dividends are worth more than it.

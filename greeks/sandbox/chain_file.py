@@ -23,14 +23,12 @@ from typing import Any
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
-from greeks.chains import is_impossible
+from greeks.chains import Floats, is_impossible
 from greeks.domain import InstrumentKind, Right
 from greeks.pricing.quotes import is_two_sided
 
 logger = structlog.get_logger(__name__)
-Floats = NDArray[np.float64]
 
 #: Numbers of a row, in the order of ``RecordedChain.numbers``; NaN where missing.
 NUMBERS = (

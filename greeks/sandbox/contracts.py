@@ -16,14 +16,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from greeks.chains import Flags, Floats
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.sandbox.listing import expiry_instant, is_monthly, listed_expiries, strikes
 from greeks.sandbox.noise import uniform_hash
 from greeks.sandbox.underlyings import INDEX_BY_SYMBOL, UNDERLYINGS, Underlying
 
-Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 _FIRST_DAY = date(2015, 1, 1)
 _RIGHT_BITS, _STRIKE_BITS, _DAY_BITS, _UNDERLYING_BITS = 1, 13, 14, 3
@@ -42,26 +41,10 @@ class Columns(NamedTuple):
     number: Indices
 
     def take(self, rows: Indices) -> Columns:
-        return Columns(
-            self.underlying[rows],
-            self.strike[rows],
-            self.expires_at[rows],
-            self.is_option[rows],
-            self.is_call[rows],
-            self.monthly[rows],
-            self.number[rows],
-        )
+        return Columns._make(column[rows] for column in self)
 
     def extended_by(self, other: Columns) -> Columns:
-        return Columns(
-            np.concatenate([self.underlying, other.underlying]),
-            np.concatenate([self.strike, other.strike]),
-            np.concatenate([self.expires_at, other.expires_at]),
-            np.concatenate([self.is_option, other.is_option]),
-            np.concatenate([self.is_call, other.is_call]),
-            np.concatenate([self.monthly, other.monthly]),
-            np.concatenate([self.number, other.number]),
-        )
+        return Columns._make(map(np.concatenate, zip(self, other, strict=True)))
 
 
 def option_symbol(root: str, expiry: date, right: Right, strike: Decimal | float) -> str:

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from greeks.chains import Floats
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.maths.black_scholes import GreekArrays
 from greeks.sandbox.contracts import option_symbol
@@ -23,8 +23,6 @@ from greeks.sandbox.lines import LINES, MONTH_LETTERS, Line
 from greeks.sandbox.quotes import SimulatedQuote
 from greeks.sandbox.sessions import EXCHANGES, Session
 from greeks.sandbox.simulated import SimulatedEngine
-
-Floats = NDArray[np.float64]
 
 _BITS = 31
 _FIRST_DAY = date(2015, 1, 1)

@@ -10,8 +10,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from greeks.chains import Floats
 from greeks.domain import Contract, ExerciseStyle, Right
 from greeks.instruments.expiry import expiry_instant
 from greeks.instruments.products import exercise_style
@@ -22,8 +22,6 @@ from greeks.sandbox.lines import Line
 from greeks.sandbox.quotes import SimulatedQuote, optional
 from greeks.sandbox.surface import years_between
 from greeks.sandbox.underlyings import RATES
-
-Floats = NDArray[np.float64]
 
 _PRICES = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
 _GREEKS = ("delta", "gamma", "theta", "vega", "rho")

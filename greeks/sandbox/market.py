@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from greeks.chains import Floats
 from greeks.domain import Contract
 from greeks.maths.black_scholes import GreekArrays
 from greeks.sandbox.chain_file import read_chain_file
@@ -25,41 +25,8 @@ from greeks.sandbox.recorded import RecordedEngine
 from greeks.sandbox.sessions import Session, utc
 from greeks.sandbox.simulated import SimulatedEngine
 
-Floats = NDArray[np.float64]
-
-
-class Engine(Protocol):
-    """The source of prices. Times are Unix seconds."""
-
-    def __hash__(self) -> int: ...
-
-    def symbols(self) -> tuple[str, ...]: ...
-
-    def contract(self, key: str) -> Contract | None: ...
-
-    def expiries(self, symbol: str, seconds: float) -> tuple[date, ...]: ...
-
-    def listed_expiries(self, symbol: str, day: date) -> tuple[date, ...]: ...
-
-    def chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]: ...
-
-    def tradable_chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]: ...
-
-    def typical_volatility(self, symbol: str) -> float: ...
-
-    def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats: ...
-
-    def greeks(self, contracts: Sequence[Contract], seconds: Floats) -> GreekArrays: ...
-
-    def spots(self, contracts: Sequence[Contract], seconds: Floats) -> Floats: ...
-
-    def quotes(self, contracts: Sequence[Contract], seconds: float) -> list[SimulatedQuote]: ...
-
-    def session(self, exchange: str, seconds: float) -> Session: ...
-
-    def is_open(self, exchange: str, seconds: float) -> bool: ...
-
-    def last_traded(self, exchange: str, seconds: Floats) -> Floats: ...
+#: The source of prices. Times are Unix seconds.
+Engine = DerivedEngine | RecordedEngine
 
 
 @lru_cache(maxsize=4)
@@ -81,14 +48,11 @@ class Market:
         *,
         start: datetime | None,
         seed: int,
-        recorded: bool = False,
-        derived: DerivedEngine | None = None,
     ) -> None:
         #: The source of prices; markets of one seed share theirs.
         self.engine = engine
-        self._derived = derived
         #: Whether the market replays a chain file.
-        self.recorded = recorded
+        self.recorded = isinstance(engine, RecordedEngine)
         self._start = None if start is None else start.timestamp()
         self._stepped = 0.0
         self.seed = seed
@@ -103,8 +67,7 @@ class Market:
         """
         if start is not None and start.tzinfo is None:
             raise ValueError("start must have a time zone")
-        engine = simulated_engine(seed, always_open)
-        return cls(engine, start=start, seed=seed, derived=engine)
+        return cls(simulated_engine(seed, always_open), start=start, seed=seed)
 
     @classmethod
     def from_chain_file(cls, path: str | Path, *, seed: int = 7) -> Market:
@@ -113,8 +76,7 @@ class Market:
         Raises ``ChainFileError`` naming the file and the fault.
         """
         chain = read_chain_file(path)
-        engine = RecordedEngine(chain, seed)
-        return cls(engine, start=chain.as_of, seed=seed, recorded=True)
+        return cls(RecordedEngine(chain, seed), start=chain.as_of, seed=seed)
 
     @property
     def frozen(self) -> bool:
@@ -174,9 +136,9 @@ class Market:
         A future or event contract expires on ``least`` or next after. Raises ``KeyError`` for an
         unknown line, and in a recorded market, which has none.
         """
-        if self._derived is None:
+        if isinstance(self.engine, RecordedEngine):
             raise KeyError(line)
-        return self._derived.derive(line, base, least)
+        return self.engine.derive(line, base, least)
 
     def expiries(self, symbol: str) -> tuple[date, ...]:
         """Return expiries that can be traded now, soonest first."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-Floats = NDArray[np.float64]
+from greeks.chains import Floats
 
 SECONDS_A_YEAR = 365.0 * 86400.0
 OCTAVE_SECONDS = 2.0 * 4.0 ** np.arange(12)

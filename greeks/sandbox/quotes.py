@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from greeks.chains import Floats
 from greeks.domain import Contract
-
-Floats = NDArray[np.float64]
 
 
 class SimulatedQuote(NamedTuple):
@@ -49,34 +47,15 @@ def optional_counts(values: Floats) -> list[int | None]:
     return [None if value is None else int(value) for value in optional(values)]
 
 
-class QuoteColumns(NamedTuple):
-    """The numbers of many quotes, one array per field, NaN for missing."""
-
-    bid: Floats
-    ask: Floats
-    last: Floats
-    mark: Floats
-    opening_price: Floats
-    previous_close: Floats
-    volume: Floats
-    open_interest: Floats
-    implied_volatility: Floats
-    delta: Floats
-    gamma: Floats
-    theta: Floats
-    vega: Floats
-    rho: Floats
-    underlying_price: Floats
-
-
 _COUNTS = frozenset({"volume", "open_interest"})
 
 
 def build_quotes(
-    contracts: Sequence[Contract], as_of: Iterable[datetime], columns: QuoteColumns
+    contracts: Sequence[Contract], as_of: Iterable[datetime], columns: Mapping[str, Floats]
 ) -> list[SimulatedQuote]:
+    """Return the quotes; ``columns`` has an array for each number of a quote, NaN for missing."""
     lists = [
-        optional_counts(column) if name in _COUNTS else optional(column)
-        for name, column in zip(QuoteColumns._fields, columns, strict=True)
+        optional_counts(columns[name]) if name in _COUNTS else optional(columns[name])
+        for name in SimulatedQuote._fields[2:]
     ]
     return list(map(SimulatedQuote._make, zip(contracts, as_of, *lists, strict=True)))

@@ -15,13 +15,14 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from greeks.chains import Floats
 from greeks.domain import Contract, Right
 from greeks.maths import black_scholes
 from greeks.maths.black_scholes import GreekArrays
 from greeks.maths.implied_volatility import implied_volatility
 from greeks.sandbox.chain_file import RecordedChain
 from greeks.sandbox.noise import SECONDS_A_YEAR
-from greeks.sandbox.quotes import QuoteColumns, SimulatedQuote, build_quotes
+from greeks.sandbox.quotes import SimulatedQuote, build_quotes
 from greeks.sandbox.recorded_contracts import (
     EXCHANGE,
     expiry_instant,
@@ -31,8 +32,6 @@ from greeks.sandbox.recorded_contracts import (
 from greeks.sandbox.sessions import Session, sessions_of, utc
 from greeks.sandbox.surface import Surface
 from greeks.sandbox.underlyings import INDEX_BY_SYMBOL
-
-Floats = NDArray[np.float64]
 
 RATE = 0.04
 
@@ -114,8 +113,8 @@ class RecordedEngine:
         if seconds != self._as_of:
             numbers |= self._moved_numbers(rows, seconds)
             spot = round(float(self._spot_path(np.array([seconds]))[0]), 4)
-        columns = QuoteColumns(**numbers, underlying_price=np.full(rows.size, spot))
-        return build_quotes(contracts, [utc(seconds)] * rows.size, columns)
+        numbers["underlying_price"] = np.full(rows.size, spot)
+        return build_quotes(contracts, [utc(seconds)] * rows.size, numbers)
 
     def session(self, exchange: str, seconds: float) -> Session:
         return self._sessions.session(seconds)

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import holidays
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from greeks.chains import Floats
 
 FIRST_YEAR, LAST_YEAR = 2015, 2040
 
@@ -48,16 +47,6 @@ class Session:
     opened_at: float
     closes_at: float
     previous_close_at: float
-
-
-class Sessions(Protocol):
-    """Maps market time to sessions. Prices stand still from ``last_traded``."""
-
-    def is_open(self, seconds: float) -> bool: ...
-
-    def last_traded(self, seconds: ArrayLike) -> Floats: ...
-
-    def session(self, seconds: float) -> Session: ...
 
 
 @lru_cache(maxsize=4)
@@ -157,5 +146,5 @@ class RoundTheClock:
 
 
 @lru_cache(maxsize=8)
-def sessions_of(exchange: str, always_open: bool) -> Sessions:
+def sessions_of(exchange: str, always_open: bool) -> TradingHours | RoundTheClock:
     return RoundTheClock(exchange) if always_open else TradingHours(exchange)

@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from greeks.chains import Floats
 from greeks.domain import Contract
 from greeks.maths import black_scholes
 from greeks.maths.black_scholes import GreekArrays
 from greeks.sandbox.contracts import Columns, contract_table
 from greeks.sandbox.listing import expiry_instant, listed_expiries
-from greeks.sandbox.quotes import QuoteColumns, SimulatedQuote, build_quotes
+from greeks.sandbox.quotes import SimulatedQuote, build_quotes
 from greeks.sandbox.sessions import EXCHANGES, Session, local_date, sessions_of, utc
 from greeks.sandbox.surface import (
     RATE,
@@ -26,8 +27,6 @@ from greeks.sandbox.surface import (
 )
 from greeks.sandbox.tape import make_market, open_interest, to_tick, volume
 from greeks.sandbox.underlyings import INDEX_BY_SYMBOL, UNDERLYINGS
-
-Floats = NDArray[np.float64]
 
 _EXCHANGE_OF = np.array([list(EXCHANGES).index(u.exchange) for u in UNDERLYINGS])
 _AMERICAN = np.array([u.american for u in UNDERLYINGS])
@@ -115,22 +114,17 @@ class SimulatedEngine:
         def of_options(values: Floats) -> Floats:
             return np.where(columns.is_option, values[:, 0], np.nan)
 
-        quote_columns = QuoteColumns(
-            *two_sided[:2],
-            last=np.where(counts[1] == 0.0, np.nan, two_sided.last),
-            mark=two_sided.mark,
-            opening_price=opening,
-            previous_close=previous,
-            volume=counts[1],
-            open_interest=counts[0],
-            implied_volatility=of_options(inputs.volatility),
-            delta=of_options(greeks.delta),
-            gamma=of_options(greeks.gamma),
-            theta=of_options(greeks.theta),
-            vega=of_options(greeks.vega),
-            rho=of_options(greeks.rho),
-            underlying_price=np.round(inputs.spot[:, 0], 4),
-        )
+        quote_columns = {
+            **two_sided._asdict(),
+            "last": np.where(counts[1] == 0.0, np.nan, two_sided.last),
+            "opening_price": opening,
+            "previous_close": previous,
+            "volume": counts[1],
+            "open_interest": counts[0],
+            "implied_volatility": of_options(inputs.volatility),
+            **{name: of_options(values) for name, values in greeks._asdict().items()},
+            "underlying_price": np.round(inputs.spot[:, 0], 4),
+        }
         moments = [
             utc(float(sessions.last_traded(seconds))) for sessions in self._sessions.values()
         ]

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from greeks.chains import Floats
 from greeks.sandbox.noise import SECONDS_A_YEAR, factor_paths
 from greeks.sandbox.underlyings import INDEX_BY_SYMBOL, OWN_FACTOR, UNDERLYINGS, VOLATILITY_FACTOR
 
-Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 # Annual speed at which at-the-money variance returns to its long-run level.

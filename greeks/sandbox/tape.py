@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from greeks.chains import Floats
 from greeks.sandbox.contracts import Columns
 from greeks.sandbox.noise import normal_hash, uniform_hash
 from greeks.sandbox.underlyings import UNDERLYINGS
-
-Floats = NDArray[np.float64]
 
 _TICK = np.array([u.tick for u in UNDERLYINGS])
 _DAILY_CONTRACTS = np.array([u.daily_contracts for u in UNDERLYINGS])

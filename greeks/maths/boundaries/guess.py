@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-Floats = NDArray[np.float64]
+from greeks.chains import Floats
 
 INVERSE_ROOT_TWO_PI = 0.3989422804014327
 _GUESS_ROUNDS = 3

@@ -6,9 +6,8 @@ For the integrals over exercise boundaries: nothing else in them costs as much.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from greeks.chains import Floats
 
 # Φ(−x) ÷ φ(x), Mills' ratio, as a quotient of polynomials in x ≥ 0, lowest power
 # first: our least-squares fit to scipy.special.erfcx, off by 6e-10 of itself at most.

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from greeks.maths.boundaries.guess import Floats, PutTerms, Start, start_of
+from greeks.chains import Floats
+from greeks.maths.boundaries.guess import PutTerms, Start, start_of
 from greeks.maths.boundaries.solution import FINE, chebyshev, solve
 
 # A boundary nears the perpetual one as exp(-relaxation): none is solved beyond this.

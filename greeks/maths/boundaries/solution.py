@@ -24,14 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from greeks.maths.boundaries.guess import (
-    INVERSE_ROOT_TWO_PI,
-    Floats,
-    PutTerms,
-    Start,
-    density,
-    first_guess,
-)
+from greeks.chains import Floats
+from greeks.maths.boundaries.guess import INVERSE_ROOT_TWO_PI, PutTerms, Start, density, first_guess
 from greeks.maths.boundaries.normal import cumulative
 
 # Contracts whose working arrays fit the processor's second-level cache.

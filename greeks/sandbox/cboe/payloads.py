@@ -7,7 +7,6 @@ stamp in UTC, trades in New York).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -38,7 +37,8 @@ def quote_file(market: Market, symbol: str, *, seconds: float, stamped: float) -
     return {
         "timestamp": f"{utc(stamped):%Y-%m-%d %H:%M:%S}",
         "symbol": name,
-        "data": _underlying(spot) | {"options": _options(quotes, alive)},
+        "data": _underlying(spot)
+        | {"options": [_option(quote, quote.contract.expiry in alive) for quote in quotes]},
     }
 
 
@@ -69,10 +69,6 @@ def _underlying(quote: SimulatedQuote) -> Payload:
         "last_trade_time": _local(quote.as_of),
         "tick": "no_change",
     }
-
-
-def _options(quotes: Sequence[SimulatedQuote], alive: frozenset[Any]) -> list[Payload]:
-    return [_option(quote, quote.contract.expiry in alive) for quote in quotes]
 
 
 def _option(quote: SimulatedQuote, is_alive: bool) -> Payload:

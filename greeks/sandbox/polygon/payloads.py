@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from greeks.chains import SUMMED_GREEKS
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import parse_occ
 from greeks.instruments.products import exercise_style
@@ -67,7 +68,7 @@ def _option(quote: SimulatedQuote, underlying: SimulatedQuote, session_day: date
         "underlying_asset": {
             "change_to_break_even": _difference(break_even, spot),
             "last_updated": nanoseconds(underlying.as_of),
-            "value" if contract_is_on_index(underlying.contract) else "price": spot,
+            "value" if underlying.contract.kind is InstrumentKind.INDEX else "price": spot,
             "ticker": ticker(underlying.contract),
             "timeframe": "REAL-TIME",
         },
@@ -90,10 +91,6 @@ def _option(quote: SimulatedQuote, underlying: SimulatedQuote, session_day: date
     return row
 
 
-def contract_is_on_index(contract: Contract) -> bool:
-    return contract.kind is InstrumentKind.INDEX
-
-
 def _details(contract: Contract) -> Payload:
     strike = float(contract.strike or 0)
     return {
@@ -108,12 +105,7 @@ def _details(contract: Contract) -> Payload:
 def _greeks(quote: SimulatedQuote) -> Payload:
     if quote.delta is None or quote.implied_volatility is None or abs(quote.delta) > _DEEP_DELTA:
         return {}
-    return {
-        "delta": quote.delta,
-        "gamma": quote.gamma,
-        "theta": quote.theta,
-        "vega": quote.vega,
-    }
+    return {name: getattr(quote, name) for name in SUMMED_GREEKS}
 
 
 def _day(quote: SimulatedQuote, session_day: date) -> Payload:
@@ -128,9 +120,7 @@ def _day(quote: SimulatedQuote, session_day: date) -> Payload:
     change = _difference(quote.last, quote.previous_close)
     return bar | {
         "change": change,
-        "change_percent": 100 * change / quote.previous_close
-        if change is not None and quote.previous_close
-        else None,
+        "change_percent": _percent(change, quote.previous_close),
         "close": quote.last,
         "high": max(seen),
         "low": min(seen),
@@ -157,6 +147,10 @@ def _difference(left: float | None, right: float | None) -> float | None:
     return None if left is None or right is None else left - right
 
 
+def _percent(change: float | None, previous: float | None) -> float | None:
+    return 100 * change / previous if change is not None and previous else None
+
+
 def universal_snapshots(market: Market, contracts: Sequence[Contract]) -> list[Payload]:
     """Return rows of /v3/snapshot: options on any underlyings, in the order of the contracts."""
     by_underlying: dict[str, list[Contract]] = {}
@@ -172,15 +166,11 @@ def universal_snapshots(market: Market, contracts: Sequence[Contract]) -> list[P
 def _universal(market: Market, contract: Contract, row: Payload) -> Payload:
     """Return the chain's row under the universal snapshot's names."""
     day = {name: value for name, value in row["day"].items() if name not in _ONLY_IN_CHAINS}
-    outside = dict.fromkeys(
-        (
-            "early_trading_change",
-            "early_trading_change_percent",
-            "late_trading_change",
-            "late_trading_change_percent",
-        ),
-        0.0,
-    )
+    outside = {
+        f"{when}_trading_change{unit}": 0.0
+        for when in ("early", "late")
+        for unit in ("", "_percent")
+    }
     return {name: value for name, value in row.items() if name != "day"} | {
         "details": _details(contract) | {"underlying_ticker": contract.underlying},
         "market_status": "open" if market.is_open(EXCHANGE) else "closed",
@@ -219,9 +209,7 @@ def index_snapshot(market: Market, contract: Contract) -> Payload:
         "timeframe": "REAL-TIME",
         "session": {
             "change": change,
-            "change_percent": 100 * change / quote.previous_close
-            if change is not None and quote.previous_close
-            else None,
+            "change_percent": _percent(change, quote.previous_close),
             "close": value,
             "high": max(seen, default=None),
             "low": min(seen, default=None),

@@ -105,7 +105,7 @@ class PolygonServer:
         for name in filter(None, wanted):
             found = self._underlying(name)
             if found is None or found.kind is not InstrumentKind.INDEX:
-                rows.append({"ticker": name, "error": "NOT_FOUND", "message": "Ticker not found."})
+                rows.append(_not_found(name))
             else:
                 rows.append(index_snapshot(self.market, found))
         return _answer(request, rows)

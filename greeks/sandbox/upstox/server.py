@@ -92,6 +92,10 @@ class UpstoxMarket:
         return made
 
 
+class _Refused(Exception):
+    """The request is answered with 400: the vendor's code, a message, the parameter."""
+
+
 class UpstoxServer:
     """Handlers of one running server."""
 
@@ -103,44 +107,35 @@ class UpstoxServer:
     def chain(self, request: Request) -> Response:
         """``/v2/option/chain``."""
         symbol, expiry = self._underlying(request), _expiry(request)
-        if isinstance(symbol, Response):
-            return symbol
-        if isinstance(expiry, Response):
-            return expiry
         if expiry is None:
-            return _refused("UDAPI100036", "Invalid Input", "expiry_date")
+            raise _Refused("UDAPI100036", "Invalid Input", "expiry_date")
         return _json(self.market.chain(symbol, expiry))
 
     def contracts(self, request: Request) -> Response:
         """``/v2/option/contract``."""
-        symbol, expiry = self._underlying(request), _expiry(request)
-        if isinstance(symbol, Response):
-            return symbol
-        if isinstance(expiry, Response):
-            return expiry
-        return _json(self.market.contracts(symbol, expiry))
+        return _json(self.market.contracts(self._underlying(request), _expiry(request)))
 
     def greeks(self, request: Request) -> Response:
         """``/v3/market-quote/option-greek``."""
         keys = [key for key in request.query_params.get("instrument_key", "").split(",") if key]
         if not keys:
-            return _refused("UDAPI1009", "instrument_key is required", "instrument_key")
+            raise _Refused("UDAPI1009", "instrument_key is required", "instrument_key")
         if len(keys) > MOST_KEYS:
             message = f"The maximum number of instruments in one request is {MOST_KEYS}"
-            return _refused("UDAPI100042", message, "instrument_key")
+            raise _Refused("UDAPI100042", message, "instrument_key")
         found = [contract_of(self.market.market, key) for key in keys]
         if not any(found):
-            return _refused("UDAPI100011", "Invalid Instrument key", "instrument_key")
+            raise _Refused("UDAPI100011", "Invalid Instrument key", "instrument_key")
         return _json(self.market.greeks([contract for contract in found if contract]))
 
-    def _underlying(self, request: Request) -> str | Response:
+    def _underlying(self, request: Request) -> str:
         key = request.query_params.get("instrument_key", "")
         if not key:
-            return _refused("UDAPI1009", "instrument_key is required", "instrument_key")
+            raise _Refused("UDAPI1009", "instrument_key is required", "instrument_key")
         symbol = SYMBOLS.get(key, "")
         # A recorded chain's market has one underlying, rarely one of these.
         if symbol not in self.market.market.underlyings():
-            return _refused("UDAPI100011", "Invalid Instrument key", "instrument_key")
+            raise _Refused("UDAPI100011", "Invalid Instrument key", "instrument_key")
         return symbol
 
     def guarded(self, handler: Handler) -> Handler:
@@ -152,21 +147,21 @@ class UpstoxServer:
                 return refusal
             if not self.limits.take():
                 return error_answer(429, "UDAPI10005", "Too Many Request Sent")
-            return handler(request)
+            try:
+                return handler(request)
+            except _Refused as refused:
+                code, message, path = refused.args
+                return error_answer(400, code, message, path=path)
 
         return answer
 
 
-def _expiry(request: Request) -> date | Response | None:
+def _expiry(request: Request) -> date | None:
     text = request.query_params.get("expiry_date", "")
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        return _refused("UDAPI100036", "Invalid Input", "expiry_date")
-
-
-def _refused(code: str, message: str, path: str) -> Response:
-    return error_answer(400, code, message, path=path)
+        raise _Refused("UDAPI100036", "Invalid Input", "expiry_date") from None
 
 
 def _success(data: Any) -> bytes:
