@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
+from redis.exceptions import RedisError
 
 from config.core.errors import CircuitOpen
+from config.core.http import breaker as module
 from config.core.http.breaker import BreakerState, CircuitBreaker
+from config.core.redis.client import key, redis_client
 from tests.config.core.servers import OwnValkey
 
 
@@ -21,6 +24,18 @@ def _may_call(breaker: CircuitBreaker) -> bool:
     except CircuitOpen:
         return False
     return True
+
+
+def _elapse(seconds: float) -> None:
+    """Bring nearer by ``seconds`` what the breaker waits for: no clock of Redis can be set."""
+    with suppress(RedisError):
+        for field in ("open_until", "probe_until"):
+            if redis_client().hexists(key("breaker", "ibkr"), field):
+                redis_client().hincrby(key("breaker", "ibkr"), field, -int(seconds * 1000))
+    with module._copies.lock:
+        copy = module._copies.get("ibkr")
+        copy.open_until -= seconds if copy.open_until else 0
+        copy.probe_until -= seconds if copy.probe_until else 0
 
 
 @pytest.fixture(params=["redis", "process"])
@@ -49,9 +64,9 @@ def test_success_between_failures_starts_the_count_anew(place: str) -> None:
 
 
 def test_after_the_cool_down_exactly_one_of_many_probes(place: str) -> None:
-    breaker = CircuitBreaker("ibkr", failures=1, cool_down=0.05, probe_seconds=5)
+    breaker = CircuitBreaker("ibkr", failures=1, cool_down=30, probe_seconds=300)
     _fail(breaker, 1)
-    time.sleep(0.06)
+    _elapse(31)
     assert breaker.state() == BreakerState.HALF_OPEN
     with ThreadPoolExecutor(8) as pool:
         allowed = list(pool.map(lambda _: _may_call(breaker), range(16)))
@@ -59,9 +74,9 @@ def test_after_the_cool_down_exactly_one_of_many_probes(place: str) -> None:
 
 
 def test_successful_probe_closes(place: str) -> None:
-    breaker = CircuitBreaker("ibkr", failures=1, cool_down=0.03)
+    breaker = CircuitBreaker("ibkr", failures=1, cool_down=30)
     _fail(breaker, 1)
-    time.sleep(0.04)
+    _elapse(31)
     breaker.check()
     breaker.record_success()
     assert breaker.state() == BreakerState.CLOSED
@@ -69,41 +84,42 @@ def test_successful_probe_closes(place: str) -> None:
 
 
 def test_failed_probe_opens_again_at_once(place: str) -> None:
-    breaker = CircuitBreaker("ibkr", failures=3, cool_down=0.5)
+    breaker = CircuitBreaker("ibkr", failures=3, cool_down=30)
     _fail(breaker, 3)
-    time.sleep(0.55)
+    _elapse(31)
     breaker.check()
     _fail(breaker, 1)
     assert breaker.state() == BreakerState.OPEN
 
 
 def test_probe_that_never_reports_gives_way_to_another(place: str) -> None:
-    breaker = CircuitBreaker("ibkr", failures=1, cool_down=0.02, probe_seconds=0.5)
+    breaker = CircuitBreaker("ibkr", failures=1, cool_down=30, probe_seconds=100)
     _fail(breaker, 1)
-    time.sleep(0.03)
+    _elapse(31)
     assert _may_call(breaker)
     assert not _may_call(breaker)
-    time.sleep(0.55)
+    _elapse(101)
     assert _may_call(breaker)
 
 
 def test_late_failures_of_calls_under_way_do_not_prolong_the_cool_down(place: str) -> None:
-    breaker = CircuitBreaker("ibkr", failures=1, cool_down=0.1)
+    breaker = CircuitBreaker("ibkr", failures=1, cool_down=30)
     _fail(breaker, 1)
-    time.sleep(0.06)
+    _elapse(20)
     _fail(breaker, 5)
-    time.sleep(0.06)
+    assert not _may_call(breaker)
+    _elapse(11)
     assert _may_call(breaker)
 
 
 def test_two_clients_share_the_state(own_valkey: OwnValkey) -> None:
-    one = CircuitBreaker("ibkr", failures=4, cool_down=0.5)
-    other = CircuitBreaker("ibkr", failures=4, cool_down=0.5)
+    one = CircuitBreaker("ibkr", failures=4, cool_down=30)
+    other = CircuitBreaker("ibkr", failures=4, cool_down=30)
     _fail(one, 2)
     _fail(other, 2)
     assert not _may_call(one)
     assert not _may_call(other)
-    time.sleep(0.55)
+    _elapse(31)
     assert [_may_call(one), _may_call(other)] == [True, False]
     one.record_success()
     assert _may_call(other)
