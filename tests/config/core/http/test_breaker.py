@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import pytest
-from redis.exceptions import RedisError
 
 from config.core.errors import CircuitOpen
-from config.core.http import breaker as module
 from config.core.http.breaker import BreakerState, CircuitBreaker
-from config.core.redis.client import key, redis_client
+from tests.config.core.http.elapsing import elapse
 from tests.config.core.servers import OwnValkey
 
 
@@ -24,18 +21,6 @@ def _may_call(breaker: CircuitBreaker) -> bool:
     except CircuitOpen:
         return False
     return True
-
-
-def _elapse(seconds: float) -> None:
-    """Bring nearer by ``seconds`` what the breaker waits for: no clock of Redis can be set."""
-    with suppress(RedisError):
-        for field in ("open_until", "probe_until"):
-            if redis_client().hexists(key("breaker", "ibkr"), field):
-                redis_client().hincrby(key("breaker", "ibkr"), field, -int(seconds * 1000))
-    with module._copies.lock:
-        copy = module._copies.get("ibkr")
-        copy.open_until -= seconds if copy.open_until else 0
-        copy.probe_until -= seconds if copy.probe_until else 0
 
 
 @pytest.fixture(params=["redis", "process"])
@@ -66,7 +51,7 @@ def test_success_between_failures_starts_the_count_anew(place: str) -> None:
 def test_after_the_cool_down_exactly_one_of_many_probes(place: str) -> None:
     breaker = CircuitBreaker("ibkr", failures=1, cool_down=30, probe_seconds=300)
     _fail(breaker, 1)
-    _elapse(31)
+    elapse(31)
     assert breaker.state() == BreakerState.HALF_OPEN
     with ThreadPoolExecutor(8) as pool:
         allowed = list(pool.map(lambda _: _may_call(breaker), range(16)))
@@ -76,7 +61,7 @@ def test_after_the_cool_down_exactly_one_of_many_probes(place: str) -> None:
 def test_successful_probe_closes(place: str) -> None:
     breaker = CircuitBreaker("ibkr", failures=1, cool_down=30)
     _fail(breaker, 1)
-    _elapse(31)
+    elapse(31)
     breaker.check()
     breaker.record_success()
     assert breaker.state() == BreakerState.CLOSED
@@ -86,7 +71,7 @@ def test_successful_probe_closes(place: str) -> None:
 def test_failed_probe_opens_again_at_once(place: str) -> None:
     breaker = CircuitBreaker("ibkr", failures=3, cool_down=30)
     _fail(breaker, 3)
-    _elapse(31)
+    elapse(31)
     breaker.check()
     _fail(breaker, 1)
     assert breaker.state() == BreakerState.OPEN
@@ -95,20 +80,20 @@ def test_failed_probe_opens_again_at_once(place: str) -> None:
 def test_probe_that_never_reports_gives_way_to_another(place: str) -> None:
     breaker = CircuitBreaker("ibkr", failures=1, cool_down=30, probe_seconds=100)
     _fail(breaker, 1)
-    _elapse(31)
+    elapse(31)
     assert _may_call(breaker)
     assert not _may_call(breaker)
-    _elapse(101)
+    elapse(101)
     assert _may_call(breaker)
 
 
 def test_late_failures_of_calls_under_way_do_not_prolong_the_cool_down(place: str) -> None:
     breaker = CircuitBreaker("ibkr", failures=1, cool_down=30)
     _fail(breaker, 1)
-    _elapse(20)
+    elapse(20)
     _fail(breaker, 5)
     assert not _may_call(breaker)
-    _elapse(11)
+    elapse(11)
     assert _may_call(breaker)
 
 
@@ -119,7 +104,7 @@ def test_two_clients_share_the_state(own_valkey: OwnValkey) -> None:
     _fail(other, 2)
     assert not _may_call(one)
     assert not _may_call(other)
-    _elapse(31)
+    elapse(31)
     assert [_may_call(one), _may_call(other)] == [True, False]
     one.record_success()
     assert _may_call(other)

@@ -20,6 +20,7 @@ from config.core.http.breaker import BreakerState, CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller
 from tests.config.core.http.conftest import MakeCaller
+from tests.config.core.http.elapsing import elapse
 from tests.config.core.servers import OwnValkey, Reply, ScriptedProvider
 
 pytestmark = pytest.mark.usefixtures("own_valkey")
@@ -144,12 +145,12 @@ def test_half_open_breaker_lets_one_call_probe_and_closes(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
     provider.replies = [Reply(500)]
-    breaker = CircuitBreaker("broker", failures=1, cool_down=0.05)
+    breaker = CircuitBreaker("broker", failures=1, cool_down=30)
     caller = make_caller(breaker=breaker, attempts=1)
     with pytest.raises(RetryableError):
         caller.request_json("GET", "/book")
     assert breaker.state() == BreakerState.OPEN
-    time.sleep(0.06)
+    elapse(31, "broker")
     caller.request_json("GET", "/book")
     assert breaker.state() == BreakerState.CLOSED
 
