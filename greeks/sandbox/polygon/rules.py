@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import date
+from operator import eq, ge, gt, le, lt
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse
 API_KEY: Final = "simulated-polygon-key"
 CALLS_A_MINUTE: Final = 5
 _MINUTE: Final = 60.0
-_COMPARISONS = ("gte", "gt", "lte", "lt")
+_COMPARISONS = {"": eq, ".gte": ge, ".gt": gt, ".lte": le, ".lt": lt}
 
 
 class Refused(Exception):
@@ -105,23 +106,14 @@ def limit_of(parameters: Mapping[str, str], *, default: int, maximum: int) -> in
 def in_range(parameters: Mapping[str, str], name: str) -> Callable[[Any], bool]:
     """Return a test for values that pass the request's filters ``name``, ``name.gte``, …."""
     read = date.fromisoformat if name == "expiration_date" else float
-    bounds: dict[str, Any] = {}
-    for comparison in ("", *_COMPARISONS):
-        text = parameters.get(f"{name}.{comparison}" if comparison else name)
+    bounds: list[tuple[Callable[[Any, Any], bool], Any]] = []
+    for suffix, compare in _COMPARISONS.items():
+        text = parameters.get(f"{name}{suffix}")
         if text is None:
             continue
         try:
-            bounds[comparison] = read(text)
+            bounds.append((compare, read(text)))
         except ValueError:
             raise Refused(400, f"{name}: {text[:40]!r} is not understood") from None
 
-    def passes(value: Any) -> bool:
-        return (
-            value == bounds.get("", value)
-            and ("gte" not in bounds or value >= bounds["gte"])
-            and ("gt" not in bounds or value > bounds["gt"])
-            and ("lte" not in bounds or value <= bounds["lte"])
-            and ("lt" not in bounds or value < bounds["lt"])
-        )
-
-    return passes
+    return lambda value: all(compare(value, bound) for compare, bound in bounds)

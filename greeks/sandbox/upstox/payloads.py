@@ -106,14 +106,8 @@ def _greeks(quote: SimulatedQuote) -> Payload:
     delta = quote.delta or 0.0
     if abs(delta) > _DEEP_DELTA or not quote.implied_volatility:
         is_call = quote.contract.right is Right.CALL
-        return {
-            "vega": 0.0,
-            "theta": 0.0,
-            "gamma": 0.0,
-            "delta": float(is_call and delta > 0.5),
-            "iv": 0.0,
-            "pop": 0.0,
-        }
+        nothing = dict.fromkeys(("vega", "theta", "gamma", "delta", "iv", "pop"), 0.0)
+        return nothing | {"delta": float(is_call and delta > 0.5)}
     return {
         "vega": _rounded(quote.vega, 4),
         "theta": _rounded(quote.theta, 4),
