@@ -138,20 +138,11 @@ def record_membership_change(
     """Groups or permissions of users changed, from either side of the relation."""
     if action not in _M2M_ACTIONS:
         return
-    if reverse:
-        users = instance.user_set.all() if pk_set is None else User.objects.filter(pk__in=pk_set)
-        affected = list(users)
-        granted = [str(instance)]
-    else:
-        affected = [instance]
-        granted = sorted(str(row) for row in model._default_manager.filter(pk__in=pk_set or ()))
-    for user in affected:
-        record_audit_event(
-            event="user.access_changed",
-            subject=user.get_username(),
-            detail={"action": action.partition("_")[2], "of": granted},
-        )
-    revoke_sessions(user_ids=[user.pk for user in affected])
+    users, granted = _granted(instance, reverse, model, pk_set, having="user_set")
+    detail = {"action": action.partition("_")[2], "of": granted}
+    for user in users:
+        record_audit_event(event="user.access_changed", subject=user.get_username(), detail=detail)
+    revoke_sessions(user_ids=[user.pk for user in users])
 
 
 @receiver(m2m_changed, sender=Group.permissions.through)
@@ -161,19 +152,10 @@ def record_group_change(
     """A group's permissions changed, so its members' did too."""
     if action not in _M2M_ACTIONS:
         return
-    if reverse:
-        affected = instance.group_set.all()
-        groups = list(affected if pk_set is None else Group.objects.filter(pk__in=pk_set))
-        granted = [str(instance)]
-    else:
-        groups = [instance]
-        granted = sorted(str(row) for row in model._default_manager.filter(pk__in=pk_set or ()))
+    groups, granted = _granted(instance, reverse, model, pk_set, having="group_set")
+    detail = {"action": action.partition("_")[2], "of": granted}
     for group in groups:
-        record_audit_event(
-            event="group.permissions_changed",
-            subject=group.name,
-            detail={"action": action.partition("_")[2], "of": granted},
-        )
+        record_audit_event(event="group.permissions_changed", subject=group.name, detail=detail)
     members = User.objects.filter(groups__in=groups).values_list("pk", flat=True)
     revoke_sessions(user_ids=members)
 
@@ -189,6 +171,18 @@ def end_changed_token(instance: ApiToken, created: bool = False, **_: Any) -> No
     """End everything a revoked or changed token had opened."""
     if not created:
         revoke_sessions(user_ids=[instance.user_id])
+
+
+def _granted(
+    instance: Any, reverse: bool, model: type[Any], pk_set: set[int] | None, *, having: str
+) -> tuple[list[Any], list[str]]:
+    """Return whose rights change, and the names of what they get or lose."""
+    if not reverse:
+        rows = model._default_manager.filter(pk__in=pk_set or ())
+        return [instance], sorted(map(str, rows))
+    everyone = getattr(instance, having).all()
+    holders = everyone if pk_set is None else model._default_manager.filter(pk__in=pk_set)
+    return list(holders), [str(instance)]
 
 
 def _known_username(offered: object) -> str:

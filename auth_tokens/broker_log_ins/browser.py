@@ -8,8 +8,9 @@ import shutil
 import signal
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 import structlog
@@ -85,7 +86,8 @@ class HeadlessBrowser:
         self._watchdog: threading.Timer | None = None
 
     def __enter__(self) -> HeadlessBrowser:
-        program, driver = self._program(), self._driver_program()
+        program = self._program("Chromium", "CHROMIUM_PATH", *BROWSERS)
+        driver = self._program("chromedriver", "CHROMEDRIVER_PATH", DRIVER)
         # At level DEBUG Selenium logs every typed letter.
         logging.getLogger("selenium").setLevel(logging.WARNING)
         self._profile = tempfile.mkdtemp(prefix="greekdesk-log-in-")
@@ -117,60 +119,44 @@ class HeadlessBrowser:
             ) from None
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_failure: object) -> None:
         self._close()
 
     def open(self, url: str) -> None:
-        try:
-            self._chrome.get(url)
-        except TimeoutException:
-            raise LogInTimedOut(
-                f"{self._provider}: the log-in page did not come within {PAGE_SECONDS} s.",
-                provider=self._provider,
-            ) from None
-        except WebDriverException as error:
-            if "net::ERR" in str(error.msg):
-                raise LogInTimedOut(
-                    f"{self._provider}: the log-in page does not answer ({_first_line(error)}).",
-                    provider=self._provider,
-                ) from None
-            raise self._died(error) from None
-        except HTTPError as error:
-            raise self._died(error) from None
+        with self._alive():
+            try:
+                self._chrome.get(url)
+            except TimeoutException:
+                said = f"the log-in page did not come within {PAGE_SECONDS} s."
+            except WebDriverException as error:
+                if "net::ERR" not in str(error.msg):
+                    raise
+                said = f"the log-in page does not answer ({_first_line(error)})."
+            else:
+                return
+        raise LogInTimedOut(f"{self._provider}: {said}", provider=self._provider)
 
     def has(self, element_id: str) -> bool:
         """Return whether the page shows the element."""
-        try:
-            return bool(self._chrome.find_element(By.ID, element_id).is_displayed())
-        except (NoSuchElementException, StaleElementReferenceException):
-            return False
-        except (WebDriverException, HTTPError) as error:
-            raise self._died(error) from None
+        with self._alive():
+            try:
+                return bool(self._chrome.find_element(By.ID, element_id).is_displayed())
+            except (NoSuchElementException, StaleElementReferenceException):
+                return False
 
     def type_into(self, element_id: str, text: str) -> None:
-        try:
+        with self._alive():
             field = self._chrome.find_element(By.ID, element_id)
             field.clear()
             field.send_keys(text)
-        except (WebDriverException, HTTPError) as error:
-            raise self._died(error) from None
 
     def press(self, element_id: str) -> None:
-        try:
+        with self._alive():
             self._chrome.find_element(By.ID, element_id).click()
-        except (WebDriverException, HTTPError) as error:
-            raise self._died(error) from None
 
     def address(self) -> str:
-        try:
+        with self._alive():
             return str(self._chrome.current_url)
-        except (WebDriverException, HTTPError) as error:
-            raise self._died(error) from None
 
     def text(self) -> str:
         """Return the page's title and visible text, never its fields' contents."""
@@ -178,12 +164,11 @@ class HeadlessBrowser:
 
     def site_date(self) -> str:
         """Return the current ``Date`` of the page's own server; empty if it sends none."""
-        try:
-            return str(self._chrome.execute_async_script(_SITE_DATE) or "")
-        except WebDriverException:
-            return ""
-        except HTTPError as error:
-            raise self._died(error) from None
+        with self._alive():
+            try:
+                return str(self._chrome.execute_async_script(_SITE_DATE) or "")
+            except WebDriverException:
+                return ""
 
     def picture(self, *, without: tuple[str, ...]) -> bytes:
         """Return the page as PNG, fields emptied and these texts removed; empty if unavailable."""
@@ -203,27 +188,22 @@ class HeadlessBrowser:
         return self._driver
 
     def _script(self, script: str, *arguments: Any) -> Any:
-        try:
+        with self._alive():
             return self._chrome.execute_script(script, *arguments)
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        try:
+            yield
         except (WebDriverException, HTTPError) as error:
-            raise self._died(error) from None
+            raise BrowserFailed(
+                f"{self._provider}: the browser failed ({type(error).__name__}).",
+                provider=self._provider,
+            ) from None
 
-    def _died(self, error: Exception) -> BrowserFailed:
-        return BrowserFailed(
-            f"{self._provider}: the browser failed ({type(error).__name__}).",
-            provider=self._provider,
-        )
-
-    def _program(self) -> str:
-        named = settings.CHROMIUM_PATH
-        found = named or next((path for name in BROWSERS if (path := shutil.which(name))), "")
-        return self._existing(found, "Chromium", "CHROMIUM_PATH")
-
-    def _driver_program(self) -> str:
-        found = settings.CHROMEDRIVER_PATH or shutil.which(DRIVER) or ""
-        return self._existing(found, "chromedriver", "CHROMEDRIVER_PATH")
-
-    def _existing(self, path: str, what: str, setting: str) -> str:
+    def _program(self, what: str, setting: str, *names: str) -> str:
+        named = getattr(settings, setting)
+        path = named or next((found for name in names if (found := shutil.which(name))), "")
         if path and os.access(path, os.X_OK) and Path(path).is_file():
             return path
         raise BrowserMissing(

@@ -19,10 +19,7 @@ from auth_tokens.broker_tokens.claims import broker_token_row, reset_renewal
 from auth_tokens.broker_tokens.copies import present_copy
 from auth_tokens.broker_tokens.errors import TokenError
 from auth_tokens.broker_tokens.renewing import renewed_copy, stored_copy
-from auth_tokens.broker_tokens.sources import (
-    HeldToken,
-    token_source,
-)
+from auth_tokens.broker_tokens.sources import token_source
 from config.core.clock import now
 from config.core.errors import ProviderError
 
@@ -66,15 +63,8 @@ def ensure_valid(provider: str) -> bool:
     with _database_errors(provider):
         row = broker_token_row(provider)
         stored = stored_copy(row, source)
-        if stored is not None:
-            held = HeldToken(
-                text=stored.text,
-                source=row.source,
-                obtained_at=row.obtained_at or now(),
-                expires_at=row.expires_at,
-            )
-            if not source.is_due(held, now()):
-                return False
+        if stored is not None and not source.is_due(row, now()):
+            return False
         renewed_copy(provider, source, held=stored.text if stored is not None else "")
         return True
 

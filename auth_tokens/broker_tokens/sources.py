@@ -16,6 +16,7 @@ from typing import Protocol
 from django.utils.module_loading import import_string
 
 from auth_tokens.broker_tokens.errors import UnknownTokenProvider
+from auth_tokens.models import BrokerToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +32,6 @@ class ObtainedToken:
 
     def __repr__(self) -> str:
         return f"ObtainedToken(source={self.source!r}, expires_at={self.expires_at!r})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldToken:
-    """The current token, passed to a source."""
-
-    text: str
-    source: str
-    obtained_at: datetime
-    expires_at: datetime | None
-
-    def __repr__(self) -> str:
-        return f"HeldToken(source={self.source!r}, expires_at={self.expires_at!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +87,7 @@ class TokenSource(Protocol):
         """Return when the provider reopens, if it keeps hours and is closed."""
         return None
 
-    def is_due(self, held: HeldToken, at: datetime) -> bool:
+    def is_due(self, held: BrokerToken, at: datetime) -> bool:
         """Whether to replace a token that is still good. May ask the provider."""
         return False
 
