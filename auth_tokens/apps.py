@@ -3,7 +3,6 @@ from __future__ import annotations
 from django.apps import AppConfig
 
 from auth_tokens.broker_tokens.sources import register_token_provider
-from config.core.front_door.grants import register_authoriser
 
 
 class AuthTokensConfig(AppConfig):
@@ -16,7 +15,6 @@ class AuthTokensConfig(AppConfig):
         from auth_tokens.api_tokens import schema  # noqa: F401
         from auth_tokens.broker_tokens import health  # noqa: F401
 
-        register_authoriser("auth_tokens.sessions.front_door.authorise")
         register_token_provider(
             "upstox", "auth_tokens.broker_log_ins.upstox_source.UpstoxTokenSource"
         )

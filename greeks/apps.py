@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from config.core.caching.resources import declare_resource
-from config.core.front_door.resources import Audience, register_resource
+from config.core.front_door.resources import register_resource
 from config.core.http.servers import register_server
 from config.core.live.streams import register_stream
 from config.core.sandbox.registry import register_sandbox_market, register_sandbox_server
@@ -45,6 +45,6 @@ class GreeksConfig(AppConfig):
             register_resource(
                 "market_data",
                 path="/market/data",
-                audience=Audience.PUBLIC,
                 source="greeks.market.bodies.front_door.MarketSource",
+                is_public=True,
             )

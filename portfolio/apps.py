@@ -5,7 +5,7 @@ from django.db.models.signals import post_migrate
 
 from auth_tokens.broker_tokens.sources import register_token_provider
 from config.core.background.beat_schedule import write_schedule_after_migrate
-from config.core.front_door.resources import Audience, register_resource
+from config.core.front_door.resources import register_resource
 from config.core.health import heartbeat_check, register_check
 from config.core.http.servers import register_server
 from config.core.live.streams import register_stream
@@ -44,13 +44,11 @@ class PortfolioConfig(AppConfig):
         register_resource(
             "risk_monitor",
             path="/api/portfolio/risk-monitor/fast",
-            audience=Audience.PRIVATE,
             source="portfolio.risk_monitor.prepared.RiskMonitorSource",
         )
         register_resource(
             "dashboard",
             path="/api/dashboard",
-            audience=Audience.PRIVATE,
             source="portfolio.dashboard.front_door.DashboardSource",
             is_live=True,
         )

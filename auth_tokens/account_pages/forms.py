@@ -17,8 +17,6 @@ from auth_tokens.models import ApiToken
 from config.core.clock import now
 
 _LIFETIMES = [("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "No end")]
-
-
 _LONGEST_PASSWORD = 4096
 
 
@@ -56,10 +54,8 @@ class ApiTokenForm(forms.Form):
 class TimeZoneForm(forms.Form):
     """The zone in which a user sees times."""
 
-    time_zone = forms.ChoiceField(label="Time zone", required=False)
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        field = self.fields["time_zone"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 -- declared above
-        field.choices = [("", "UTC (default)"), *((n, n) for n in time_zone_names())]
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        required=False,
+        choices=lambda: [("", "UTC (default)"), *((name, name) for name in time_zone_names())],
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import structlog
 
 from auth_tokens.audit.writing import record_audit_event
@@ -14,19 +12,11 @@ from auth_tokens.signals import keys_rotating
 logger = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class RotatedKeys:
-    """Result of a rotation, by provider."""
-
-    rotated: tuple[str, ...]
-    unchanged: tuple[str, ...]
-    undecryptable: tuple[str, ...]
-
-
-def rotate_token_keys() -> RotatedKeys:
+def rotate_token_keys() -> dict[str, list[str]]:
     """Encrypt every stored token with the first key. Running it twice changes nothing.
 
-    A token renewed meanwhile is skipped: it uses the first key already.
+    Returns the providers that are ``rotated``, ``unchanged`` and ``undecryptable``. A token
+    renewed meanwhile is skipped: it uses the first key already.
     """
     keys_rotating.send(sender=None)
     found: dict[str, list[str]] = {"rotated": [], "unchanged": [], "undecryptable": []}
@@ -40,7 +30,6 @@ def rotate_token_keys() -> RotatedKeys:
         same = BrokerToken.objects.filter(pk=row.pk, ciphertext=row.ciphertext)
         changed = ciphertext is not None and same.update(ciphertext=ciphertext)
         found["rotated" if changed else "unchanged"].append(row.provider)
-    done = RotatedKeys(**{name: tuple(names) for name, names in found.items()})
-    if done.rotated:
-        record_audit_event(event="token_keys.rotated", detail={"providers": list(done.rotated)})
-    return done
+    if found["rotated"]:
+        record_audit_event(event="token_keys.rotated", detail={"providers": found["rotated"]})
+    return found

@@ -11,12 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from django.utils.module_loading import import_string
 
 from auth_tokens.broker_tokens.errors import UnknownTokenProvider
-from auth_tokens.models import BrokerToken
+
+if TYPE_CHECKING:
+    # Apps register their sources before models are loaded.
+    from auth_tokens.models import BrokerToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import InterfaceError, OperationalError
 
@@ -89,7 +89,7 @@ def database_breaker() -> DatabaseBreaker:
 
 
 @contextmanager
-def database_guard(alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+def database_guard() -> Iterator[None]:
     """Run database work, as a ``with`` block or ``@database_guard()``, outside ``atomic``.
 
     Raises ``DatabaseUnavailable`` at once while the breaker is open, and in place of the driver's
@@ -101,7 +101,7 @@ def database_guard(alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        raise database_unavailable(error, alias) from error
+        raise database_unavailable(error) from error
     except Exception:
         # The database answered: the error is the query's or the surrounding code's.
         breaker.record_success()
@@ -109,9 +109,7 @@ def database_guard(alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     breaker.record_success()
 
 
-def database_unavailable(
-    error: OperationalError | InterfaceError, alias: str = DEFAULT_DB_ALIAS
-) -> DatabaseUnavailable:
+def database_unavailable(error: OperationalError | InterfaceError) -> DatabaseUnavailable:
     """Turn a driver error into what the caller may see, and count it.
 
     A lost connection counts as a failure, a busy database does not.
@@ -121,7 +119,9 @@ def database_unavailable(
         logger.warning("database.busy", reason=type(error).__name__)
         return DatabaseUnavailable("The database is too busy to answer now.")
     database_breaker().record_failure()
-    _drop_connection(alias)
+    if not connection.in_atomic_block:
+        # This thread reconnects on its next use.
+        connection.close()
     logger.warning("database.connection_lost", reason=type(error).__name__)
     return DatabaseUnavailable("The database is not reachable.")
 
@@ -148,13 +148,6 @@ def _is_busy(error: Exception) -> bool:
     return any(word in text for word in _BUSY)
 
 
-def _drop_connection(alias: str) -> None:
-    """Make this thread reconnect on its next use."""
-    connection = connections[alias]
-    if not connection.in_atomic_block:
-        connection.close()
-
-
 # --- Probe ------------------------------------------------------------------------------------
 _probe_lock = threading.Lock()
 
@@ -169,9 +162,9 @@ class _Probe(threading.Thread):
 
     def run(self) -> None:
         with _probed.lock:
-            connection = _probed.get("database")
+            probed = _probed.get("database")
         try:
-            with connection.cursor() as cursor:
+            with probed.cursor() as cursor:
                 cursor.execute("SELECT 1")
                 cursor.fetchone()
             self.problem = None
@@ -179,14 +172,14 @@ class _Probe(threading.Thread):
             self.problem = f"The database is not reachable ({type(error).__name__})."
         finally:
             # As a request does: SQLite's stays open for the next probe.
-            connection.close_if_unusable_or_obsolete()
+            probed.close_if_unusable_or_obsolete()
 
 
 def _connection_of_probes() -> BaseDatabaseWrapper:
     """Make a connection that each probe's thread may use; there is one at a time."""
-    connection = connections.create_connection(DEFAULT_DB_ALIAS)
-    connection.inc_thread_sharing()
-    return connection
+    made = connections.create_connection(DEFAULT_DB_ALIAS)
+    made.inc_thread_sharing()
+    return made
 
 
 _probed: ProcessCopies[BaseDatabaseWrapper] = ProcessCopies(_connection_of_probes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 
@@ -15,29 +16,19 @@ else:
 class AmountField(DecimalColumn):
     """Money, price or quantity: Decimal(20, 8)."""
 
+    defaults: ClassVar[Mapping[str, Any]] = {"max_digits": 20, "decimal_places": 8}
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("max_digits", 20)
-        kwargs.setdefault("decimal_places", 8)
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{**self.defaults, **kwargs})
 
 
-class GreekField(DecimalColumn):
+class GreekField(AmountField):
     """A Greek for display: Decimal(15, 6). Compute with the ``*_raw`` float64 column."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("max_digits", 15)
-        kwargs.setdefault("decimal_places", 6)
-        kwargs.setdefault("null", True)
-        kwargs.setdefault("blank", True)
-        super().__init__(*args, **kwargs)
+    defaults = {"max_digits": 15, "decimal_places": 6, "null": True, "blank": True}
 
 
-class VolatilityField(DecimalColumn):
+class VolatilityField(AmountField):
     """Implied volatility as a fraction, for display: Decimal(8, 4)."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("max_digits", 8)
-        kwargs.setdefault("decimal_places", 4)
-        kwargs.setdefault("null", True)
-        kwargs.setdefault("blank", True)
-        super().__init__(*args, **kwargs)
+    defaults = {"max_digits": 8, "decimal_places": 4, "null": True, "blank": True}

@@ -86,7 +86,8 @@ def redact_text(text: str, *, also: Iterable[str] = ()) -> str:
     """Return ``text`` without anything that looks secret, is a configured secret, or is in
     ``also``."""
     given = (spelling for secret in also for spelling in _spellings(secret))
-    for secret in (*_secrets_of_settings(), *tuple(_remembered), *given):
+    configured = read_secrets() if settings.configured else ()
+    for secret in (*configured, *tuple(_remembered), *given):
         if len(secret) >= _SHORTEST_LITERAL and secret in text:
             text = text.replace(secret, REDACTED)
     # Most values are one plain word, which no pattern can match.
@@ -117,11 +118,6 @@ def redact(value: Any, *, depth: int = 0) -> Any:
     if isinstance(value, bytes):
         return redact_text(value.decode("utf-8", "replace"))
     return redact_text(str(value))
-
-
-def _secrets_of_settings() -> tuple[str, ...]:
-    """Return the literal secrets this process was configured with."""
-    return read_secrets() if settings.configured else ()
 
 
 @lru_cache(maxsize=1)

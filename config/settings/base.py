@@ -127,6 +127,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Says whose the credential of a request at the front door is.
+FRONT_DOOR_AUTHORISER = "auth_tokens.sessions.front_door.authorise"
 LOGIN_URL = "/accounts/login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login"

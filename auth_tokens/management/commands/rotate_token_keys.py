@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -24,12 +23,12 @@ class Command(DeskCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         done = rotate_token_keys()
         if options["json"]:
-            self.stdout.write(json.dumps(asdict(done)))
+            self.stdout.write(json.dumps(done))
         else:
-            for name, providers in asdict(done).items():
+            for name, providers in done.items():
                 self.stdout.write(f"{name}: {', '.join(providers) or 'none'}")
-        if done.undecryptable:
+        if lost := done["undecryptable"]:
             raise CommandError(
-                "No key decrypts the token of: " + ", ".join(done.undecryptable) + ". Add the key"
+                f"No key decrypts the token of: {', '.join(lost)}. Add the key"
                 " it was encrypted with; without it the desk obtains a new token."
             )

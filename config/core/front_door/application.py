@@ -25,7 +25,7 @@ from config.core.front_door.headers import (
 )
 from config.core.front_door.live.answers import LiveAnswers
 from config.core.front_door.pages import KeptPages
-from config.core.front_door.refusals import refusal, unreadable_query
+from config.core.front_door.refusals import refuse
 from config.core.front_door.requests import Asked, Caller, read_request
 from config.core.front_door.resources import Resource
 from config.core.front_door.running import RunningTasks
@@ -46,6 +46,8 @@ _NO_SNIFFING = [(b"x-content-type-options", b"nosniff")]
 _RENEWAL_SECONDS = 0.25
 _ASK_AGAIN_SECONDS = 1.0
 _MOST_CHECKS = 64
+_THROTTLED = "Too many requests in this second."
+_UNREADABLE = "The query string holds bytes that are not ASCII: percent-encode them."
 
 
 class FrontDoor:
@@ -178,22 +180,19 @@ class FrontDoor:
         send: Send,
         begun: float,
     ) -> None:
-        """Answer 429 in the shape of the API's errors."""
+        """Answer 429."""
         request_id = self._ids.of(asked.request_id if asked is not None else b"")
-        headers, body = refusal(request_id, self._protecting.get(resource.name, []))
-        await send({"type": "http.response.start", "status": 429, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        more = [(b"retry-after", b"1"), *self._protecting.get(resource.name, [])]
+        await refuse(send, 429, "throttled", _THROTTLED, request_id=request_id, more=more)
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
         seconds = self._clock() - begun
         self.answers.count(resource.route, method, 429, seconds, is_hit=False)
 
     async def _refuse_unreadable(self, scope: Scope, send: Send) -> None:
-        """Answer 400 at every address: handing such a query to Django would fail."""
-        offered = dict(scope["headers"]).get(b"x-request-id", b"")
-        known = next(iter(self._protecting.values()), _NO_SNIFFING)
-        headers, body = unreadable_query(self._ids.of(offered), known)
-        await send({"type": "http.response.start", "status": 400, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        """Answer 400 at every address: Django would fail on it (RFC 3986 §3.4)."""
+        request_id = self._ids.of(dict(scope["headers"]).get(b"x-request-id", b""))
+        more = next(iter(self._protecting.values()), _NO_SNIFFING)
+        await refuse(send, 400, "invalid_input", _UNREADABLE, request_id=request_id, more=more)
 
     async def _through(
         self, resource: Resource, asked: Asked | None, scope: Scope, receive: Receive, send: Send

@@ -11,11 +11,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any
 from weakref import WeakSet
 
+from django.conf import settings
 from django.utils.module_loading import import_string
 
 from config.core.front_door.requests import Caller
@@ -38,13 +39,11 @@ MOST_OF_ONE_USER = 32
 MOST_PUBLIC = 1_000
 
 
+@dataclass(slots=True, eq=False)
 class CommonHeaders:
     """Headers shared by all answers to a caller. Compared by identity: this is a hot path."""
 
-    __slots__ = ("headers",)
-
-    def __init__(self, headers: tuple[tuple[bytes, bytes], ...]) -> None:
-        self.headers = headers
+    headers: tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,46 +54,27 @@ class Authorised:
     seconds: float
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
 class Grant:
     """One caller's right to one key's body of one resource, until ``expires`` (monotonic).
 
     ``ends``: when the session or token itself does.
     """
 
-    __slots__ = (
-        "allowance",
-        "caller",
-        "checked",
-        "ends",
-        "expires",
-        "headers",
-        "key",
-        "name",
-        "resource",
-        "user_id",
-    )
+    resource: Resource
+    caller: Caller
+    user_id: int
+    key: Key
+    checked: float
+    ends: float
+    headers: CommonHeaders
+    name: tuple[str, Key] = field(init=False)
+    expires: float = field(init=False)
+    allowance: Allowance = field(default_factory=Allowance)
 
-    def __init__(
-        self,
-        *,
-        resource: Resource,
-        caller: Caller,
-        user_id: int,
-        key: Key,
-        checked: float,
-        ends: float,
-        headers: CommonHeaders,
-    ) -> None:
-        self.resource = resource
-        self.caller = caller
-        self.user_id = user_id
-        self.key = key
-        self.name = (resource.name, key)
-        self.checked = checked
-        self.ends = ends
-        self.expires = min(checked + LONGEST_SECONDS, ends)
-        self.headers = headers
-        self.allowance = Allowance()
+    def __post_init__(self) -> None:
+        self.name = (self.resource.name, self.key)
+        self.expires = min(self.checked + LONGEST_SECONDS, self.ends)
 
 
 class Grants:
@@ -229,19 +209,7 @@ def revoke_here(user_id: int) -> None:
 
 
 # --- Who a credential belongs to ----------------------------------------------------------------
-_authorise_paths: list[str] = []
-
-
-def register_authoriser(path: str) -> None:
-    """Register the function ``(Caller) -> Authorised | None`` that asks the database."""
-    if path not in _authorise_paths:
-        _authorise_paths.append(path)
-
-
 def authorise(caller: Caller) -> Authorised | None:
     """Ask the database whose credential it is; ``None`` if nobody's."""
-    for path in _authorise_paths:
-        found: Authorised | None = import_string(path)(caller)
-        if found is not None:
-            return found
-    return None
+    found: Authorised | None = import_string(settings.FRONT_DOOR_AUTHORISER)(caller)
+    return found

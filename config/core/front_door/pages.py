@@ -32,7 +32,7 @@ from config.core.front_door.grants import (
 )
 from config.core.front_door.headers import common_headers
 from config.core.front_door.requests import Caller, page_caller
-from config.core.front_door.resources import Audience, Resource
+from config.core.front_door.resources import Resource
 from config.core.front_door.running import RunningTasks
 from config.core.threads import InThread
 
@@ -84,7 +84,7 @@ class KeptPages:
     ) -> None:
         self.django = django
         self.grants = Grants(clock=clock)
-        self._resource = Resource("pages", "", Audience.PRIVATE, "")
+        self._resource = Resource("pages", "", "")
         self._in_thread = in_thread
         self._key_of = key_of
         self._authorise = authorise

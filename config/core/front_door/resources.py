@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol, cast
 
@@ -13,17 +12,6 @@ from django.utils.module_loading import import_string
 from config.core.front_door.bodies import Prepared
 
 Key = Hashable
-
-
-class Audience(StrEnum):
-    """Who may have a resource, and so what selects its body.
-
-    For a private one the caller does, and any parameter hands the request to Django. A public one
-    is the same for everybody: only its query string selects.
-    """
-
-    PUBLIC = "public"
-    PRIVATE = "private"
 
 
 class LiveSource(Protocol):
@@ -82,12 +70,16 @@ class PublicSource(Source, Protocol):
 
 @dataclass(frozen=True)
 class Resource:
-    """One exact address."""
+    """One exact address.
+
+    A public one is the same for everybody: only its query string selects the body. For a private
+    one the caller does, and any parameter hands the request to Django.
+    """
 
     name: str
     path: str
-    audience: Audience
     source_path: str
+    is_public: bool = False
     #: Read anew for whoever asks, by a ``LiveSource``.
     is_live: bool = False
 
@@ -95,10 +87,6 @@ class Resource:
     def route(self) -> str:
         """Return its URLconf pattern, which labels metrics."""
         return self.path.removeprefix("/")
-
-    @cached_property
-    def is_public(self) -> bool:
-        return self.audience is Audience.PUBLIC
 
     @cached_property
     def source(self) -> Source:
@@ -123,12 +111,12 @@ _resources: dict[bytes, Resource] = {}
 
 
 def register_resource(
-    name: str, *, path: str, audience: Audience, source: str, is_live: bool = False
+    name: str, *, path: str, source: str, is_public: bool = False, is_live: bool = False
 ) -> None:
     """Let the door answer ``GET path``. ``source`` is a ``Source`` class by dotted path, or a
     ``LiveSource`` (private resources only)."""
-    resource = Resource(name, path, audience, source, is_live)
-    if is_live and resource.is_public:
+    resource = Resource(name, path, source, is_public, is_live)
+    if is_live and is_public:
         raise ValueError(f"{name}: only private resources are read anew for each who asks")
     known = _resources.setdefault(path.encode("ascii"), resource)
     if known != resource:

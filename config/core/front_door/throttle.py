@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 #: Addresses that are counted apart in one second; all others share one allowance.
 MOST_ADDRESSES = 10_000
 
 
+@dataclass(slots=True, eq=False)
 class Allowance:
     """One caller's calls in the current second."""
 
-    __slots__ = ("calls", "second")
-
-    def __init__(self) -> None:
-        self.second = 0
-        self.calls = 0
+    second: int = 0
+    calls: int = 0
 
     def is_used_up(self, moment: float, limit: int) -> bool:
         """Count one call at ``moment``; return whether it exceeds ``limit`` (0: no limit)."""

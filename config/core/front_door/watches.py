@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -36,33 +37,21 @@ HANGING_SECONDS = 1.0
 Name = tuple[str, Key]
 
 
+@dataclass(slots=True, eq=False)
 class Watch:
     """One key's body in this process."""
 
-    __slots__ = (
-        "announced",
-        "asked_at",
-        "confirmed_at",
-        "is_current",
-        "is_lost",
-        "key",
-        "prepared",
-        "read_at",
-        "resource",
-    )
-
-    def __init__(self, resource: Resource, key: Key, *, read_at: float) -> None:
-        self.resource = resource
-        self.key = key
-        self.read_at = read_at
-        self.prepared: Prepared | None = None
-        #: While no newer version is known than the prepared one.
-        self.is_current = False
-        #: Since a look that did not reach the database.
-        self.is_lost = False
-        self.announced = 0
-        self.confirmed_at = float("-inf")
-        self.asked_at = float("-inf")
+    resource: Resource
+    key: Key
+    read_at: float
+    prepared: Prepared | None = None
+    #: While no newer version is known than the prepared one.
+    is_current: bool = False
+    #: Since a look that did not reach the database.
+    is_lost: bool = False
+    announced: int = 0
+    confirmed_at: float = float("-inf")
+    asked_at: float = float("-inf")
 
     def distrust(self) -> None:
         """Mark the body as unconfirmed until the next check, because something was announced."""

@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
@@ -89,20 +90,13 @@ class CircuitBreaker:
 
     def check(self) -> None:
         """Raise ``CircuitOpen`` unless a call is allowed now."""
-        wait = self._seconds_to_wait()
+        answer = self._ask(_CHECK, _ms(self.probe_seconds))
+        wait = self._check_copy() if answer is None else int(answer) / 1000
         if wait > 0:
             raise CircuitOpen(
                 f"Calls to {self.name} are paused after failures in a row; next in {wait:.0f} s.",
                 provider=self.name,
             )
-
-    def _seconds_to_wait(self) -> float:
-        if self._is_unshared():
-            return self._check_copy()
-        try:
-            return int(redis_client().eval(_CHECK, 1, self._key, _ms(self.probe_seconds))) / 1000
-        except RedisError:
-            return self._check_copy()
 
     def record_success(self) -> None:
         with _copies.lock:
@@ -132,24 +126,24 @@ class CircuitBreaker:
             logger.warning("breaker.opened", breaker=self.name, cool_down=self.cool_down)
 
     def state(self) -> BreakerState:
-        if self._is_unshared():
-            return self._copy_state()
-        try:
-            return BreakerState(str(redis_client().eval(_STATE, 1, self._key)))
-        except RedisError:
-            return self._copy_state()
-
-    def _is_unshared(self) -> bool:
-        with _copies.lock:
-            return _copies.get(self.name).unshared
-
-    def _copy_state(self) -> BreakerState:
+        if (answer := self._ask(_STATE)) is not None:
+            return BreakerState(str(answer))
         with _copies.lock:
             copy = _copies.get(self.name)
             if copy.open_until == 0:
                 return BreakerState.CLOSED
             open_now = time.monotonic() < copy.open_until
             return BreakerState.OPEN if open_now else BreakerState.HALF_OPEN
+
+    def _ask(self, script: str, *arguments: int) -> Any:
+        """Return what Redis says; ``None`` where the process's copy knows more."""
+        with _copies.lock:
+            if _copies.get(self.name).unshared:
+                return None
+        try:
+            return redis_client().eval(script, 1, self._key, *arguments)
+        except RedisError:
+            return None
 
     def _check_copy(self) -> float:
         now = time.monotonic()

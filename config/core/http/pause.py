@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
@@ -14,12 +13,7 @@ from config.core.redis.process_copies import ProcessCopies
 LONGEST_PAUSE = 3600.0
 
 
-@dataclass(slots=True)
-class _Until:
-    moment: float = 0.0
-
-
-_copies: ProcessCopies[_Until] = ProcessCopies(_Until)
+_ends: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 
 
 class SharedPause:
@@ -34,8 +28,8 @@ class SharedPause:
         seconds = min(seconds, LONGEST_PAUSE)
         if seconds <= self.remaining():
             return
-        with _copies.lock:
-            _copies.get(self.name).moment = time.monotonic() + seconds
+        with _ends.lock:
+            _ends.get("pauses")[self.name] = time.monotonic() + seconds
         try:
             redis_client().set(self._key, "1", px=max(1, int(seconds * 1000)))
         except RedisError:
@@ -43,8 +37,8 @@ class SharedPause:
 
     def remaining(self) -> float:
         """Return seconds left; 0.0 if calls are allowed."""
-        with _copies.lock:
-            here = max(0.0, _copies.get(self.name).moment - time.monotonic())
+        with _ends.lock:
+            here = max(0.0, _ends.get("pauses").get(self.name, 0.0) - time.monotonic())
         try:
             return max(here, int(redis_client().pttl(self._key)) / 1000)
         except RedisError:

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from config.core.front_door.asgi import Application, Message, Receive, Scope, Send
 from config.core.front_door.headers import RequestIds
-from config.core.front_door.refusals import refused
+from config.core.front_door.refusals import refuse
 
 BODY_SECONDS = 10.0
 #: Bytes of all bodies that are held at once; more are refused until some are answered.
@@ -86,9 +86,8 @@ class BodiesFirst:
 
     async def _refuse(self, code: str, scope: Scope, send: Send) -> None:
         offered = dict(scope["headers"]).get(b"x-request-id", b"")
-        headers, body = refused(code, _TEXT[code], self._ids.of(offered), _CLOSE)
-        await send({"type": "http.response.start", "status": _STATUS[code], "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        request_id = self._ids.of(offered)
+        await refuse(send, _STATUS[code], code, _TEXT[code], request_id=request_id, more=_CLOSE)
 
 
 def announced_bytes(scope: Scope) -> int:

@@ -15,10 +15,10 @@ from config.core.front_door.grants import (
     revoke_here,
 )
 from config.core.front_door.requests import Caller
-from config.core.front_door.resources import Audience, Resource
+from config.core.front_door.resources import Resource
 from config.core.front_door.throttle import MOST_ADDRESSES, Addresses, Allowance
 
-RESOURCE = Resource("r", "/r", Audience.PRIVATE, "nowhere.Source")
+RESOURCE = Resource("r", "/r", "nowhere.Source")
 COMMON = CommonHeaders(())
 
 
