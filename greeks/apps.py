@@ -7,7 +7,7 @@ from config.core.caching.resources import declare_resource
 from config.core.front_door.resources import register_resource
 from config.core.http.servers import register_server
 from config.core.live.streams import register_stream
-from config.core.sandbox.registry import register_sandbox_market, register_sandbox_server
+from config.core.sandbox.registry import register_sandbox_server
 
 
 class GreeksConfig(AppConfig):
@@ -33,7 +33,6 @@ class GreeksConfig(AppConfig):
         register_stream("cache_warmer", "config.core.caching.warmer.warm_for_ever")
         for provider in ("upstox", "polygon", "cboe"):
             register_server(provider, f"greeks.providers.servers.describe_{provider}")
-        register_sandbox_market("greeks.sandbox.market.Market")
         register_sandbox_server("polygon", "greeks.sandbox.polygon.server.build_server")
         register_sandbox_server("upstox", "greeks.sandbox.upstox.server.build_server")
         register_sandbox_server("cboe", "greeks.sandbox.cboe.server.build_server")

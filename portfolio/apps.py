@@ -10,7 +10,6 @@ from config.core.health import heartbeat_check, register_check
 from config.core.http.servers import register_server
 from config.core.live.streams import register_stream
 from config.core.sandbox.registry import (
-    register_sandbox_books,
     register_sandbox_listener,
     register_sandbox_server,
 )
@@ -65,7 +64,6 @@ class PortfolioConfig(AppConfig):
         register_stream("updates", "portfolio.streams.updates.update_portfolios")
         register_stream("dxlink", "portfolio.streams.dxlink.stream_dxlink")
         register_stream("ibkr_socket", "portfolio.streams.ibkr_socket.own_gateway")
-        register_sandbox_books("portfolio.sandbox.books.SimulatedBooks")
         register_sandbox_server(
             "ibkr_portal", "portfolio.sandbox.ibkr_portal.server.build_server", base_path="/v1/api"
         )

@@ -7,7 +7,7 @@ is in the database, not in Redis: two processes make one log-in even if one cann
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,8 +18,9 @@ from django.db.models import Q, QuerySet
 
 from auth_tokens.audit.actor import current_actor
 from auth_tokens.broker_tokens.crypto import encrypt
-from auth_tokens.broker_tokens.errors import PAUSE_SECONDS, TokenError, TriesUsedUp
+from auth_tokens.broker_tokens.errors import PAUSE_SECONDS, TokenError
 from auth_tokens.broker_tokens.sources import ObtainedToken, TryLimit
+from auth_tokens.broker_tokens.tries import check_tries
 from auth_tokens.models import BrokerToken, TokenEvent
 from auth_tokens.signals import token_failed
 from config.core.clock import now
@@ -74,31 +75,10 @@ def release_renewal(*, claim: Claim) -> None:
     _held(claim).update(renewing_by="", renewing_until=None)
 
 
-def try_spend(*, claim: Claim, limits: Iterable[TryLimit]) -> None:
+def try_spend(*, claim: Claim, limits: Sequence[TryLimit]) -> None:
     """Count a log-in before making it. Raises ``TriesUsedUp`` if no try is left."""
     check_tries(provider=claim.provider, credentials=claim.credentials, limits=limits)
     _record(Event.LOG_IN_STARTED, claim.provider, credentials=claim.credentials)
-
-
-def check_tries(*, provider: str, credentials: str, limits: Iterable[TryLimit]) -> None:
-    """Raise ``TriesUsedUp`` if any limit has no try left for these credentials."""
-    at = now()
-    reset = TokenEvent.objects.filter(provider=provider, event=Event.TOKEN_RESET).first()
-    for limit in limits:
-        since = at - timedelta(seconds=limit.seconds)
-        if reset is not None:
-            since = max(since, reset.at)
-        started = TokenEvent.objects.filter(
-            provider=provider, event=Event.LOG_IN_STARTED, credentials=credentials, at__gt=since
-        ).values_list("at", flat=True)[: limit.tries]
-        if len(started) >= limit.tries:
-            free_at = started[limit.tries - 1] + timedelta(seconds=limit.seconds)
-            raise TriesUsedUp(
-                f"{provider}: {limit.tries} log-ins in {limit.seconds / 60:.0f} minutes are as many"
-                f" as are made, so that the account is not locked. The next is possible at"
-                f" {free_at:%Y-%m-%d %H:%M} UTC.",
-                provider=provider,
-            )
 
 
 def complete_renewal(*, claim: Claim, obtained: ObtainedToken) -> int | None:

@@ -13,7 +13,6 @@ import structlog
 from auth_tokens.broker_tokens.claims import (
     Claim,
     broker_token_row,
-    check_tries,
     claim_renewal,
     complete_renewal,
     extend_renewal,
@@ -26,6 +25,7 @@ from auth_tokens.broker_tokens.crypto import Undecryptable, decrypt
 from auth_tokens.broker_tokens.errors import NotConfigured, TokenBeingRenewed, TokenError, error_of
 from auth_tokens.broker_tokens.screenshots import save_screenshot
 from auth_tokens.broker_tokens.sources import TokenSource
+from auth_tokens.broker_tokens.tries import check_tries
 from auth_tokens.models import BrokerToken
 from config.core.clock import now
 from config.core.errors import ProviderClosed, ProviderError

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from auth_tokens.broker_tokens.sources import token_source
+from auth_tokens.broker_tokens.errors import TriesUsedUp
+from auth_tokens.broker_tokens.sources import TryLimit, token_source
 from auth_tokens.models import TokenEvent
 from config.core.clock import now
 
@@ -24,27 +26,40 @@ def tries_left(provider: str) -> tuple[TriesLeft, ...]:
 
     An operator's reset or changed credentials restart the count.
     """
-    source, at = token_source(provider), now()
-    if not source.limits:
-        return ()
+    source = token_source(provider)
+    return tuple(
+        TriesLeft(tries=limit.tries, seconds=limit.seconds, left=max(0, limit.tries - len(started)))
+        for limit, started in _log_ins(provider, source.credentials(), source.limits)
+    )
+
+
+def check_tries(*, provider: str, credentials: str, limits: Sequence[TryLimit]) -> None:
+    """Raise ``TriesUsedUp`` if any limit has no try left for these credentials."""
+    for limit, started in _log_ins(provider, credentials, limits):
+        if len(started) >= limit.tries:
+            free_at = started[limit.tries - 1] + timedelta(seconds=limit.seconds)
+            raise TriesUsedUp(
+                f"{provider}: {limit.tries} log-ins in {limit.seconds / 60:.0f} minutes are as many"
+                f" as are made, so that the account is not locked. The next is possible at"
+                f" {free_at:%Y-%m-%d %H:%M} UTC.",
+                provider=provider,
+            )
+
+
+def _log_ins(
+    provider: str, credentials: str, limits: Sequence[TryLimit]
+) -> Iterator[tuple[TryLimit, list[datetime]]]:
+    """Yield each limit with the log-ins that count for it now, the newest first."""
+    if not limits:
+        return
+    at = now()
     events = TokenEvent.objects.filter(provider=provider)
     reset = events.filter(event=TokenEvent.Event.TOKEN_RESET).first()
-    started = list(
-        events.filter(
-            event=TokenEvent.Event.LOG_IN_STARTED,
-            credentials=source.credentials(),
-            at__gt=at - timedelta(seconds=max(limit.seconds for limit in source.limits)),
-        ).values_list("at", flat=True)
-    )
-    counted = [each for each in started if reset is None or each > reset.at]
-    return tuple(
-        TriesLeft(
-            tries=limit.tries,
-            seconds=limit.seconds,
-            left=max(
-                0,
-                limit.tries - sum(each > at - timedelta(seconds=limit.seconds) for each in counted),
-            ),
-        )
-        for limit in source.limits
-    )
+    since = at - timedelta(seconds=max(limit.seconds for limit in limits))
+    started = events.filter(
+        event=TokenEvent.Event.LOG_IN_STARTED,
+        credentials=credentials,
+        at__gt=since if reset is None else max(since, reset.at),
+    ).values_list("at", flat=True)
+    for limit in limits:
+        yield limit, [each for each in started if each > at - timedelta(seconds=limit.seconds)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from itertools import chain
 from typing import Any
@@ -48,13 +48,13 @@ def upsert(
     """
     if not rows:
         return
-    head, tail = _statement(
-        model,
-        columns,
-        unique=unique,
-        keep=keep,
-        changes={**_pairs(highest, _GREATEST), **_pairs(lowest, _LEAST), **_pairs(added, _SUM)},
-    )
+    larger, smaller = ("GREATEST", "LEAST") if connection.vendor == "postgresql" else ("MAX", "MIN")
+    forms = {
+        **dict.fromkeys(highest, larger + "({old}, {new})"),
+        **dict.fromkeys(lowest, smaller + "({old}, {new})"),
+        **dict.fromkeys(added, "{old} + {new}"),
+    }
+    head, tail = _statement(model, columns, unique=unique, keep=keep, forms=forms)
     _write(model, columns, rows, head, tail)
 
 
@@ -67,7 +67,7 @@ def insert_rows(
     if connection.vendor == "postgresql":
         copy_rows(model, columns, rows)
         return
-    head, _ = _statement(model, columns, unique=(), keep=columns, changes={})
+    head, _ = _statement(model, columns)
     for start in range(0, len(rows), _ROWS_A_STATEMENT):
         _write(model, columns, rows[start : start + _ROWS_A_STATEMENT], head, "")
 
@@ -89,7 +89,7 @@ def insert_missing(
         ", ".join(connection.ops.quote_name(names[attribute]) for attribute in attributes)
         for attributes in (unique, returning)
     )
-    head, _ = _statement(model, columns, unique=unique, keep=columns, changes={})
+    head, _ = _statement(model, columns)
     tail = f" ON CONFLICT ({target}) DO NOTHING RETURNING {answer}"
     marks = ", ".join(["%s"] * len(columns))
     inserted: list[tuple[Any, ...]] = []
@@ -178,7 +178,7 @@ def upsert_each(
     """
     if not rows:
         return []
-    head, tail = _statement(model, columns, unique=unique, keep=(), changes={})
+    head, tail = _statement(model, columns, unique=unique)
     table = connection.ops.quote_name(model._meta.db_table)
     condition = only_if.format(old=table, new="EXCLUDED")
     marks = ", ".join(["%s"] * len(columns))
@@ -192,36 +192,23 @@ def upsert_each(
     return written
 
 
-_GREATEST, _LEAST, _SUM = "greatest", "least", "sum"
-
-
-def _pairs(names: Sequence[str], change: str) -> dict[str, str]:
-    return dict.fromkeys(names, change)
-
-
 def _statement(
     model: type[models.Model],
     columns: Sequence[str],
     *,
-    unique: Sequence[str],
-    keep: Sequence[str],
-    changes: dict[str, str],
+    unique: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    forms: Mapping[str, str] = {},
 ) -> tuple[str, str]:
     quote = connection.ops.quote_name
     names = {field.attname: quote(str(field.column)) for field in model._meta.concrete_fields}
     table = quote(model._meta.db_table)
-    postgres = connection.vendor == "postgresql"
-    forms = {
-        _GREATEST: "GREATEST({old}, {new})" if postgres else "MAX({old}, {new})",
-        _LEAST: "LEAST({old}, {new})" if postgres else "MIN({old}, {new})",
-        _SUM: "{old} + {new}",
-    }
     sets = []
     for attribute in columns:
         if attribute in unique or attribute in keep:
             continue
         name = names[attribute]
-        form = forms[changes[attribute]] if attribute in changes else "{new}"
+        form = forms.get(attribute, "{new}")
         sets.append(f"{name} = " + form.format(old=f"{table}.{name}", new=f"EXCLUDED.{name}"))
     listed = ", ".join(names[attribute] for attribute in columns)
     target = ", ".join(names[attribute] for attribute in unique)

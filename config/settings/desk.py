@@ -164,3 +164,6 @@ KEEP_ALERTS_DAYS = env.int("KEEP_ALERTS_DAYS", default=90)
 KEEP_TOKEN_EVENTS_DAYS = env.int("KEEP_TOKEN_EVENTS_DAYS", default=400)
 # Who did what to access and secrets.
 KEEP_AUDIT_DAYS = env.int("KEEP_AUDIT_DAYS", default=730)
+# The market that the sandbox simulates, and the accounts in it.
+SANDBOX_MARKET = "greeks.sandbox.market.Market"
+SANDBOX_BOOKS = "portfolio.sandbox.books.SimulatedBooks"

@@ -18,7 +18,6 @@ from django.utils.module_loading import import_string
 from auth_tokens.models import User
 from config.core.clock import tell_market_clock
 from config.core.errors import Conflict
-from config.core.sandbox.registry import books_class
 from greeks.models import Instrument
 from portfolio.accounts.connecting import connect_account
 from portfolio.accounts.days import session_dates_of
@@ -79,7 +78,7 @@ def prepare_demo(*, seed: int, chain: str) -> None:
     market = _open_market(seed=seed, chain=chain)
     if market.frozen:
         tell_market_clock(market.now())
-    books = books_class()(market)
+    books = import_string(settings.SANDBOX_BOOKS)(market)
     source = _source(books, seed=seed, chain=chain)
     with transaction.atomic():
         first_version = 0

@@ -183,8 +183,7 @@ class Hub:
         try:
             message = json.loads(data)
         except (ValueError, RecursionError):
-            logger.warning("hub.unreadable_message", group=group)
-            return
+            message = None
         if not isinstance(message, dict):
             logger.warning("hub.unreadable_message", group=group)
             return

@@ -123,7 +123,13 @@ def redis_client() -> redis.Redis:
         with _clients_lock:
             client = _clients.get(url)
             if client is None:
-                pool = GuardedPool.from_url(url, **_options())
+                pool = GuardedPool.from_url(
+                    url,
+                    decode_responses=True,
+                    socket_timeout=settings.REDIS_SOCKET_TIMEOUT,
+                    socket_connect_timeout=settings.REDIS_SOCKET_TIMEOUT,
+                    max_connections=settings.REDIS_MAX_CONNECTIONS,
+                )
                 client = _clients[url] = GuardedRedis(connection_pool=pool)
     return client
 
@@ -132,12 +138,3 @@ def reset_guards() -> None:
     """Ask Redis again at once, the cache's too: for a test that just restarted it."""
     for guard in tuple(_guards):
         guard.reset()
-
-
-def _options() -> dict[str, Any]:
-    return {
-        "decode_responses": True,
-        "socket_timeout": settings.REDIS_SOCKET_TIMEOUT,
-        "socket_connect_timeout": settings.REDIS_SOCKET_TIMEOUT,
-        "max_connections": settings.REDIS_MAX_CONNECTIONS,
-    }

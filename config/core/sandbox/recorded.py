@@ -15,21 +15,15 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from starlette.responses import Response
 
 from config.core.errors import InvalidInput
 from config.core.sandbox.faults import AsgiApplication, Receive, Scope, Send
 
 ANY_METHOD = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedAnswer:
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
 
 
 class RecordedFolder:
@@ -40,7 +34,7 @@ class RecordedFolder:
             raise InvalidInput(f"recorded answers: {folder} is not a folder")
         self._base_path = base_path
         self._lock = threading.Lock()
-        self._answers: dict[tuple[str, str], list[RecordedAnswer]] = {}
+        self._answers: dict[tuple[str, str], list[Response]] = {}
         self._served: dict[tuple[str, str], int] = {}
         for file in sorted(folder.rglob("*.json")):
             self._read(file, folder)
@@ -54,25 +48,22 @@ class RecordedFolder:
             raise InvalidInput(f"recorded answers: {file} is not JSON: {error}") from None
         if isinstance(content, dict) and {"Request", "Response"} <= set(content):
             request, response = content["Request"], content["Response"]
-            answer = RecordedAnswer(
-                status=int(response.get("StatusCode", 200)),
-                headers=tuple(response.get("Headers", {}).items()),
-                body=json.dumps(response.get("Body")).encode(),
-            )
+            status, headers = int(response.get("StatusCode", 200)), response.get("Headers", {})
+            answer = Response(json.dumps(response.get("Body")), status, headers)
             for method in request.get("Methods", ["GET"]):
                 self._add(method.upper(), request["Path"], answer)
             return
         place = "/" + file.relative_to(folder).with_suffix("").as_posix()
-        headers = (("Content-Type", "application/json"),)
-        self._add(ANY_METHOD, place, RecordedAnswer(200, headers, json.dumps(content).encode()))
+        answer = Response(json.dumps(content), media_type="application/json")
+        self._add(ANY_METHOD, place, answer)
 
-    def _add(self, method: str, path: str, answer: RecordedAnswer) -> None:
+    def _add(self, method: str, path: str, answer: Response) -> None:
         self._answers.setdefault((method, self._key(path)), []).append(answer)
 
     def _key(self, path: str) -> str:
         return path.removeprefix(self._base_path).rstrip("/") or "/"
 
-    def answer(self, method: str, path: str) -> RecordedAnswer | None:
+    def answer(self, method: str, path: str) -> Response | None:
         """Return the next recorded answer to this request, or ``None``."""
         for key in ((method.upper(), self._key(path)), (ANY_METHOD, self._key(path))):
             answers = self._answers.get(key)
@@ -93,17 +84,9 @@ class RecordedMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._find(scope) if scope["type"] == "http" else None
-        if answer is None:
-            await self._application(scope, receive, send)
-            return
-        headers = [
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers
-        ]
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await (answer or self._application)(scope, receive, send)
 
-    def _find(self, scope: Scope) -> RecordedAnswer | None:
+    def _find(self, scope: Scope) -> Response | None:
         path: Any = scope["path"].removeprefix(scope.get("root_path", ""))
         for folder in self._folders:
             answer = folder.answer(scope["method"], path)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from django.utils.module_loading import import_string
 from starlette.routing import Route
 
-from config.core.sandbox.faults import AsgiApplication, FaultScript
+from config.core.sandbox.faults import FaultScript
 
 
 class SandboxMarket(Protocol):
@@ -61,11 +60,6 @@ class SandboxListener(Protocol):
     async def close(self) -> None: ...
 
 
-ServerFactory = Callable[[SandboxContext], AsgiApplication]
-#: Takes the context, the host and the port (0: any free one).
-ListenerFactory = Callable[[SandboxContext, str, int], SandboxListener]
-
-
 @dataclass(frozen=True, slots=True)
 class RegisteredServer:
     """``base_path`` follows the mount in the URL clients get (``/v1/api``)."""
@@ -77,7 +71,6 @@ class RegisteredServer:
 
 _servers: dict[str, RegisteredServer] = {}
 _listeners: dict[str, str] = {}
-_parts: dict[str, str] = {}
 
 
 def register_sandbox_server(name: str, factory_path: str, *, base_path: str = "") -> None:
@@ -88,19 +81,12 @@ def register_sandbox_server(name: str, factory_path: str, *, base_path: str = ""
 
 
 def register_sandbox_listener(name: str, factory_path: str) -> None:
-    """Serve what ``factory_path`` builds (a ``ListenerFactory``) beside the ASGI servers."""
+    """Serve what ``factory_path`` builds of context, host and port beside the ASGI servers.
+
+    Port 0 is any free one. It returns a ``SandboxListener``.
+    """
     if _listeners.setdefault(name, factory_path) != factory_path:
         raise ValueError(f"sandbox listener {name!r} is registered twice")
-
-
-def register_sandbox_market(market_path: str) -> None:
-    """Name the class with ``simulated(seed=, start=, always_open=)`` and ``from_chain_file``."""
-    _parts["market"] = market_path
-
-
-def register_sandbox_books(books_path: str) -> None:
-    """Name the class that builds simulated accounts from a market."""
-    _parts["books"] = books_path
 
 
 def registered_servers() -> tuple[RegisteredServer, ...]:
@@ -110,23 +96,3 @@ def registered_servers() -> tuple[RegisteredServer, ...]:
 def registered_listeners() -> dict[str, str]:
     """Return factory paths by name."""
     return dict(_listeners)
-
-
-def market_class() -> Any:
-    return import_string(_parts["market"])
-
-
-def books_class() -> Any:
-    return import_string(_parts["books"])
-
-
-def build_server(server: RegisteredServer, context: SandboxContext) -> AsgiApplication:
-    factory: ServerFactory = import_string(server.factory_path)
-    return factory(context)
-
-
-def build_listener(
-    factory_path: str, context: SandboxContext, *, host: str, port: int
-) -> SandboxListener:
-    factory: ListenerFactory = import_string(factory_path)
-    return factory(context, host, port)

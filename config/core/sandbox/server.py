@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from django.conf import settings
+from django.utils.module_loading import import_string
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
@@ -24,10 +26,6 @@ from config.core.sandbox.registry import (
     RegisteredServer,
     SandboxContext,
     SandboxListener,
-    books_class,
-    build_listener,
-    build_server,
-    market_class,
     registered_listeners,
     registered_servers,
 )
@@ -39,12 +37,13 @@ STOP_SECONDS = 3
 
 def open_market(*, seed: int = 1, chain: Path | None = None, always_open: bool = True) -> Any:
     """Open the simulated market, or the recorded chain with its clock frozen at its ``as_of``."""
+    market: Any = import_string(settings.SANDBOX_MARKET)
     if chain is None:
-        return market_class().simulated(seed=seed, always_open=always_open)
+        return market.simulated(seed=seed, always_open=always_open)
     if not chain.is_file():
         raise InvalidInput(f"chain: {chain} is not a file")
     try:
-        return market_class().from_chain_file(chain)
+        return market.from_chain_file(chain)
     except ValueError as error:
         raise InvalidInput(f"chain: {error}") from None
 
@@ -86,7 +85,7 @@ class Sandbox:
         listener_ports: Mapping[str, int] | None = None,
     ) -> None:
         self.market = market
-        self.books = books if books is not None else books_class()(market)
+        self.books = import_string(settings.SANDBOX_BOOKS)(market) if books is None else books
         self.faults = FaultScript()
         self._limits = limits
         self._servers = tuple(registered_servers() if servers is None else servers)
@@ -123,9 +122,7 @@ class Sandbox:
             raise InvalidInput(f"listen: no {', '.join(sorted(unknown))} (known: {known})")
         for name, path in factories.items():
             context = self._context(name, recorded=False)
-            self.listeners[name] = build_listener(
-                path, context, host=self.host, port=ports.get(name, 0)
-            )
+            self.listeners[name] = import_string(path)(context, self.host, ports.get(name, 0))
 
     def _context(self, name: str, *, recorded: bool) -> SandboxContext:
         return SandboxContext(
@@ -152,7 +149,7 @@ class Sandbox:
         ]
         for server in self._servers:
             context = self._context(server.name, recorded=server.name in recorded)
-            application: AsgiApplication = build_server(server, context)
+            application: AsgiApplication = import_string(server.factory_path)(context)
             self.applications[server.name] = application
             folders = [
                 RecordedFolder(folder, base_path=server.base_path)
