@@ -13,7 +13,7 @@ class AuthTokensConfig(AppConfig):
     def ready(self) -> None:
         from auth_tokens import receivers, tasks  # noqa: F401
         from auth_tokens.api_tokens import schema  # noqa: F401
-        from auth_tokens.broker_tokens import health  # noqa: F401
+        from auth_tokens.broker_tokens import states  # noqa: F401
 
         register_token_provider(
             "upstox", "auth_tokens.broker_log_ins.upstox_source.UpstoxTokenSource"

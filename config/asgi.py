@@ -7,7 +7,6 @@ What the front door answers itself: docs/decisions/0016-front-door.md.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
@@ -22,6 +21,7 @@ from channels.sessions import CookieMiddleware  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from config.core.front_door.application import FrontDoor  # noqa: E402
+from config.core.front_door.asgi import Receive, Scope, Send  # noqa: E402
 from config.core.front_door.resources import registered_resources  # noqa: E402
 from config.core.live.origins import KnownOrigins  # noqa: E402
 from config.core.serving.health import HealthDoor  # noqa: E402
@@ -29,10 +29,6 @@ from config.core.serving.metrics import MetricsDoor  # noqa: E402
 from config.core.serving.request_bodies import BodiesFirst  # noqa: E402
 from config.routing import websocket_urlpatterns  # noqa: E402
 from config.wsgi import application as wsgi_application  # noqa: E402
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 WEB_THREADS = settings.WEB_THREADS
 

@@ -8,9 +8,9 @@ from config.core.api import openapi  # noqa: F401 - tells drf-spectacular of sha
 from config.core.api.document import api_docs, api_operation
 from config.core.health import health_view
 from config.core.monitoring.scraping import metrics_view
-from config.core.web.styleguide import styleguide
 from config.system import views as system_views
 from config.system.api import CacheClearView, MonitoringView
+from config.system.styleguide import styleguide
 
 urlpatterns = [
     path("", include("portfolio.urls")),

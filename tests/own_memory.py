@@ -16,7 +16,7 @@ from cachetools import Cache
 
 from config.core import redaction
 from config.core.front_door.bodies import PreparedBodies
-from config.core.http import certificates
+from config.core.http import caller
 from config.core.redis.client import reset_guards
 from config.core.redis.process_copies import forget_process_copies
 from greeks.calendar.sessions import forget_sessions
@@ -34,7 +34,7 @@ LASTING: Final = (
     ledger.known_history,
     sessions.closed_days,
     sessions.half_days,
-    certificates._load,
+    caller.authorities,
 )
 
 _seen: set[str] = set()

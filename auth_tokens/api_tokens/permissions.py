@@ -13,15 +13,10 @@ if TYPE_CHECKING:
     # REST framework's views load this class as the default; importing them here would be circular.
     from rest_framework.views import APIView
 
-_SCOPES_THAT_GRANT = {
-    ApiToken.Scope.READ: frozenset({ApiToken.Scope.READ, ApiToken.Scope.SYNC}),
-    ApiToken.Scope.SYNC: frozenset({ApiToken.Scope.SYNC}),
-}
-
 
 def scope_grants(token: ApiToken, required: ApiToken.Scope) -> bool:
-    """Return whether the token's scope covers ``required``."""
-    return token.scope in _SCOPES_THAT_GRANT[required]
+    """Return whether the token's scope covers ``required``, as ``sync`` does ``read``."""
+    return token.scope in (required, ApiToken.Scope.SYNC)
 
 
 class HasScope(BasePermission):

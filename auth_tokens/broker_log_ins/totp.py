@@ -36,7 +36,6 @@ class OneTimeCodes:
         self._totp.at(0)
         self._pause = pause
         self._clock = clock
-        self._interval = interval
         self._ahead = timedelta(0)
         self._last_window = -1
 
@@ -57,9 +56,9 @@ class OneTimeCodes:
         """Return a code with enough time left, from an unused window. May wait for it."""
         while True:
             moment = (self._clock() + self._ahead).timestamp()
-            window, passed = divmod(moment, self._interval)
-            left = self._interval - passed
-            if left >= min(SHORTEST_LIFE, self._interval / 2) and window > self._last_window:
+            window, passed = divmod(moment, self._totp.interval)
+            left = self._totp.interval - passed
+            if left >= min(SHORTEST_LIFE, self._totp.interval / 2) and window > self._last_window:
                 self._last_window = int(window)
                 code = self._totp.at(int(moment))
                 remember_secret(code)

@@ -16,11 +16,11 @@ from auth_tokens.broker_log_ins.upstox import PROVIDER, UpstoxLogIn, UpstoxLogIn
 from auth_tokens.broker_tokens.errors import CredentialsRefused, TokenError
 from auth_tokens.broker_tokens.sources import (
     Attempt,
+    HeldToken,
     ObtainedToken,
     TryLimit,
     fingerprint,
 )
-from auth_tokens.models import BrokerToken
 from config.core.clock import now
 from config.core.errors import MalformedResponse, ProviderClosed, ProviderError
 from config.core.http.caller import HttpCaller
@@ -71,7 +71,7 @@ class UpstoxTokenSource:
             return None
         return datetime.combine(local.date(), OPENS_AT, INDIA)
 
-    def is_due(self, held: BrokerToken, at: datetime) -> bool:
+    def is_due(self, held: HeldToken, at: datetime) -> bool:
         """Return whether the morning's renewal is still to be made.
 
         A missed one is made up until the session ends, but never before its hour.

@@ -11,15 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from django.utils.module_loading import import_string
 
 from auth_tokens.broker_tokens.errors import UnknownTokenProvider
-
-if TYPE_CHECKING:
-    # Apps register their sources before models are loaded.
-    from auth_tokens.models import BrokerToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +31,14 @@ class ObtainedToken:
 
     def __repr__(self) -> str:
         return f"ObtainedToken(source={self.source!r}, expires_at={self.expires_at!r})"
+
+
+class HeldToken(Protocol):
+    """What is known of the current token."""
+
+    source: str
+    obtained_at: datetime | None
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,12 @@ class Attempt(Protocol):
 
     def going_on(self) -> None:
         """Report progress to keep the lease. Call at least every twenty seconds."""
-        ...
 
     def spend_try(self) -> None:
         """Count a try before using credentials. Raises ``TriesUsedUp`` if none is left."""
-        ...
 
     def keep_screenshot(self, picture: bytes) -> None:
         """Keep a picture (PNG) without secrets for the operator."""
-        ...
 
 
 class TokenSource(Protocol):
@@ -76,21 +77,18 @@ class TokenSource(Protocol):
 
     def is_configured(self) -> bool:
         """Whether the settings hold credentials."""
-        ...
 
     def credentials(self) -> str:
         """Return the fingerprint of the current credentials, by ``fingerprint``."""
-        ...
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:
         """Fetch a new token. Raises ``ProviderError``, ideally one of ``broker_tokens.errors``."""
-        ...
 
     def closed_until(self, at: datetime) -> datetime | None:
         """Return when the provider reopens, if it keeps hours and is closed."""
         return None
 
-    def is_due(self, held: BrokerToken, at: datetime) -> bool:
+    def is_due(self, held: HeldToken, at: datetime) -> bool:
         """Whether to replace a token that is still good. May ask the provider."""
         return False
 

@@ -1,4 +1,4 @@
-"""State of the providers' tokens for pages and scripts, never a token itself."""
+"""State of the providers' tokens for pages, scripts and ``/health``, never a token itself."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.db.models import Q
 from auth_tokens.broker_tokens.sources import registered_token_providers, token_source
 from auth_tokens.models import BrokerToken
 from config.core.clock import now
+from config.core.health import CheckResult, register_check
 from config.core.rows.kept_query import KeptObjects
 
 Status = Literal["not_configured", "missing", "valid", "expired", "failing", "stopped", "renewing"]
@@ -51,6 +52,17 @@ def token_states() -> tuple[TokenState, ...]:
         _state(rows.get(name) or BrokerToken(provider=name), has_token=_has_token(rows.get(name)))
         for name in registered_token_providers()
     )
+
+
+@register_check("tokens")
+def check_tokens() -> CheckResult:
+    """Degraded if a renewal fails or has stopped, or an existing token has expired."""
+    wrong = [
+        f"{state.provider}: {state.status}"
+        for state in token_states()
+        if state.status in ("failing", "stopped", "expired")
+    ]
+    return CheckResult("degraded" if wrong else "ok", detail="; ".join(wrong))
 
 
 def _has_token(row: BrokerToken | None) -> bool:

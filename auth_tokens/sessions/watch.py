@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterable
+from importlib import import_module
 from typing import Protocol
 
 import structlog
+from django.conf import settings
+from django.contrib import auth
+from django.http import HttpRequest
 
 from auth_tokens.models import User
-from auth_tokens.sessions.owner import user_of_session
 from config.core.front_door.grants import ACCESS_GROUP
 from config.core.live.feeds import read_in_thread
 from config.core.live.hub import Message, hub
@@ -159,3 +162,16 @@ class SessionWatches:
 
 
 session_watches = PerLoop(SessionWatches)
+
+
+def user_of_session(session_key: str | None) -> User | None:
+    """Return the active user of a stored session, looked up again.
+
+    ``None`` after log-out, expiry or a changed password.
+    """
+    if not session_key:
+        return None
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = auth.get_user(request)
+    return user if isinstance(user, User) and user.is_active else None

@@ -9,11 +9,11 @@ from functools import lru_cache
 
 from auth_tokens.broker_tokens.sources import (
     Attempt,
+    HeldToken,
     ObtainedToken,
     TryLimit,
     fingerprint,
 )
-from auth_tokens.models import BrokerToken
 from config.core.clock import now
 from config.core.errors import ProviderError
 
@@ -52,7 +52,7 @@ class ScriptedSource:
     def closed_until(self, at: datetime) -> datetime | None:
         return self.closed
 
-    def is_due(self, held: BrokerToken, at: datetime) -> bool:
+    def is_due(self, held: HeldToken, at: datetime) -> bool:
         return self.due
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:

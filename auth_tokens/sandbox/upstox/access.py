@@ -59,11 +59,10 @@ class UpstoxAccess:
         *,
         clock: Callable[[], datetime] = now,
         closed_at_night: bool = False,
-        person: Person | None = None,
     ) -> None:
         self.clock = clock
         self.closed_at_night = closed_at_night
-        self.person = person or Person(clock=lambda: self.clock())
+        self.person = Person(clock=lambda: self.clock())
         self.log_ins = 0
         self._lock = threading.Lock()
         self._visits: dict[str, _Visit] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 import msgspec
 import redis
@@ -47,9 +47,6 @@ return owner
 """
 
 
-@overload
-def ask(service: str, question: str, arguments: Mapping[str, Any], *, deadline: float) -> Any: ...
-@overload
 def ask(
     service: str,
     question: str,
@@ -57,15 +54,7 @@ def ask(
     *,
     deadline: float,
     answer_type: type[Answer],
-) -> Answer: ...
-def ask(
-    service: str,
-    question: str,
-    arguments: Mapping[str, Any],
-    *,
-    deadline: float,
-    answer_type: Any = Any,
-) -> Any:
+) -> Answer:
     """Return the owner's answer to ``question`` within ``deadline`` seconds.
 
     ``arguments`` may be anything msgspec writes as JSON; the answer is decoded as ``answer_type``.
@@ -143,7 +132,7 @@ def _wait(service: str, request_id: str, owner: str, ends: float) -> bytes | Non
         client.close()
 
 
-def _opened(service: str, question: str, body: bytes, answer_type: Any) -> Any:
+def _opened(service: str, question: str, body: bytes, answer_type: type[Answer]) -> Answer:
     try:
         reply = msgspec.json.decode(body, type=Reply)
         if reply.error is None:

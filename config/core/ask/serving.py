@@ -148,22 +148,20 @@ async def _answer(
 
 
 async def _reply_to(service: str, handlers: Mapping[str, Handler], request: Request) -> bytes:
-    handler = handlers.get(request.question)
-    if handler is None:
-        refused = PermanentError(f"{service} does not know {request.question[:64]!r}.")
-        return msgspec.json.encode(Reply(error=portable(refused)))
+    fault: ApplicationError
     try:
+        if (handler := handlers.get(request.question)) is None:
+            raise PermanentError(f"{service} does not know {request.question[:64]!r}.")
         result = await handler(**request.arguments)
         return msgspec.json.encode(Reply(result=msgspec.Raw(msgspec.json.encode(result))))
     except ApplicationError as error:
-        return msgspec.json.encode(Reply(error=portable(error)))
+        fault = error
     except (TimeoutError, OSError) as error:
         # Not our deadline, which cancels: something the handler waited for timed out.
-        fault: ApplicationError = RetryableError(
+        fault = RetryableError(
             f"{service}: {request.question} failed ({type(error).__name__}).", provider=service
         )
-        return msgspec.json.encode(Reply(error=portable(fault)))
     except Exception as error:
         logger.exception("ask.failed", service=service, question=request.question)
         fault = PermanentError(f"{service}: {request.question} failed ({type(error).__name__}).")
-        return msgspec.json.encode(Reply(error=portable(fault)))
+    return msgspec.json.encode(Reply(error=portable(fault)))

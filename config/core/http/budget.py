@@ -61,7 +61,10 @@ class CallBudget:
         except RedisError:
             return self._acquire_here(max(1, self.limit // 2))
         if wait == 0:
-            self._note_here()
+            # In the process's copy too, in case Redis vanishes next.
+            now = time.monotonic()
+            with _copies.lock:
+                self._recent(now).append(now)
         return float(wait) / 1_000_000
 
     def acquire(self, *, wait_up_to: float) -> None:
@@ -93,12 +96,6 @@ class CallBudget:
                 calls.append(now)
                 return 0.0
             return max(1e-6, calls[-limit] + self.seconds - now)
-
-    def _note_here(self) -> None:
-        """Count a granted call in the process's copy too, in case Redis vanishes next."""
-        now = time.monotonic()
-        with _copies.lock:
-            self._recent(now).append(now)
 
     def _recent(self, now: float) -> deque[float]:
         calls = _copies.get(self.name)

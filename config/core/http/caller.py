@@ -5,7 +5,8 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast
+from functools import lru_cache
+from typing import Any, TypedDict, TypeVar, Unpack, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,7 +26,6 @@ from config.core.health import heartbeat
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.call import Call, secret_values
-from config.core.http.certificates import certificates
 from config.core.http.pause import SharedPause
 from config.core.http.renewal import Renewal
 from config.core.http.responses import (
@@ -48,6 +48,20 @@ _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepal
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 #: Seconds all processes pause after a 429 without a stated wait.
 _PAUSE_WITHOUT_RETRY_AFTER = 1.0
+
+
+class Options(TypedDict, total=False):
+    """What a request may have. ``headers`` with ``If-None-Match``: 304 is an answer too.
+
+    ``retry``: by default only for GET.
+    """
+
+    headers: Mapping[str, str]
+    params: Mapping[str, Any] | None
+    json: Any
+    data: Mapping[str, Any]
+    retry: bool
+    maximum_bytes: int
 
 
 class HttpCaller:
@@ -108,7 +122,7 @@ class HttpCaller:
             timeout=timeout,
             headers={"User-Agent": settings.USER_AGENT, "Accept": "application/json"}
             | dict(headers or {}),
-            verify=certificates(verify) if base_url.startswith("https:") else False,
+            verify=_certificates(verify) if base_url.startswith("https:") else False,
             limits=_LIMITS,
             follow_redirects=False,
             transport=transport,
@@ -116,28 +130,9 @@ class HttpCaller:
             trust_env=urlsplit(base_url).hostname not in _LOOPBACK,
         )
 
-    def request_json(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        data: Mapping[str, Any] | None = None,
-        retry: bool | None = None,
-        maximum_bytes: int = 20_000_000,
-    ) -> Any:
-        """Return the decoded JSON answer; ``None`` for 204. ``retry``: by default only for GET."""
-        return self.request(
-            method,
-            path,
-            read=Answer.json,
-            params=params,
-            json=json,
-            data=data,
-            retry=retry,
-            maximum_bytes=maximum_bytes,
-        )
+    def request_json(self, method: str, path: str, **options: Unpack[Options]) -> Any:
+        """Return the decoded JSON answer; ``None`` for 204."""
+        return self.request(method, path, read=Answer.json, **options)
 
     def request(
         self,
@@ -145,27 +140,19 @@ class HttpCaller:
         path: str,
         *,
         read: Callable[[Answer], Result],
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        data: Mapping[str, Any] | None = None,
-        retry: bool | None = None,
-        maximum_bytes: int = 20_000_000,
+        **options: Unpack[Options],
     ) -> Result:
-        """Return what ``read`` makes of the answer; it raises ``MalformedResponse`` if useless.
-
-        ``headers`` may hold a condition (``If-None-Match``): then 304 is an answer too.
-        """
+        """Return what ``read`` makes of the answer; it raises ``MalformedResponse`` if useless."""
         call = Call(
             method=method.upper(),
             path=path,
-            headers=dict(headers or {}),
-            arguments={"params": params, "json": json, "data": data},
+            headers=dict(options.get("headers") or {}),
+            arguments={name: options.get(name) for name in ("params", "json", "data")},
             read=read,
-            maximum_bytes=maximum_bytes,
+            maximum_bytes=options.get("maximum_bytes", 20_000_000),
             deadline=time.monotonic() + self.timeout * self.attempts,
         )
-        repeat = call.method == "GET" if retry is None else retry
+        repeat = options.get("retry", call.method == "GET")
         for attempt in stamina.retry_context(
             on=call.wait_before_retry if repeat else _never,
             attempts=self.attempts,
@@ -268,6 +255,19 @@ class HttpCaller:
             return RetryableError(message, provider=self.provider)
         kinds: dict[int, type[ProviderError]] = {401: UnauthorisedError, 403: ForbiddenError}
         return kinds.get(status, PermanentError)(message, provider=self.provider)
+
+
+def _certificates(verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
+    """Return the authorities to trust. ``True``: the public ones; a path: those in that file."""
+    return authorities(verify) if verify is True or isinstance(verify, str) else verify
+
+
+@lru_cache(maxsize=8)
+def authorities(verify: bool | str) -> ssl.SSLContext:
+    """Load the authorities' file once per process, not once per caller: it takes 20 ms."""
+    if verify is True:
+        return httpx.create_ssl_context()
+    return ssl.create_default_context(cafile=str(verify))
 
 
 def _longest_first(given: CallBudget | Iterable[CallBudget]) -> list[CallBudget]:

@@ -66,14 +66,12 @@ class Supervisor:
         data: Path,
         leftovers: tuple[Path, ...] = (),
         echo: bool = False,
-        quick_seconds: float = QUICK_SECONDS,
         first_pause: float = FIRST_PAUSE,
         silent_seconds: float = SILENT_SECONDS,
     ) -> None:
         self.data = data
         self.leftovers = leftovers
         self.echo = echo
-        self.quick_seconds = quick_seconds
         self.first_pause = first_pause
         self.silent_seconds = silent_seconds
         self.processes: dict[str, SupervisedProcess] = {}
@@ -221,7 +219,7 @@ class Supervisor:
     def _ended(self, process: SupervisedProcess) -> None:
         restart = self._restarts[process.name]
         # One that asks to be replaced has not crashed.
-        quick = process.seconds() < self.quick_seconds and process.status != REPLACE
+        quick = process.seconds() < QUICK_SECONDS and process.status != REPLACE
         restart.quick_crashes = restart.quick_crashes + 1 if quick else 0
         if restart.quick_crashes >= QUICK_CRASHES:
             times = f"{process.name} ended {QUICK_CRASHES} times in a row"

@@ -186,15 +186,14 @@ class FaultMiddleware:
     ) -> int | None:
         if fault.delay:
             await asyncio.sleep(fault.delay)
+        status: int | None = None
         if fault.status is not None and not fault.keep_body:
-            body = _encode(fault.body)
-            status = fault.status
-            headers = {"content-type": "application/json"}
+            headers, body = {"content-type": "application/json"}, _encode(fault.body)
         else:
             status, headers, body = await self._ask_server(scope, receive)
             if fault.body is not None:
                 body = _encode(fault.body)
-            status = fault.status or status
+        status = fault.status or status
         if fault.replace:
             document = json.loads(body)
             for pointer, value in fault.replace.items():
@@ -214,15 +213,8 @@ class FaultMiddleware:
             }
         )
         if fault.disconnect:
-            await send(
-                {
-                    "type": "http.response.body",
-                    "body": body[: len(body) // 2],
-                    "more_body": True,
-                }
-            )
-            return None
-        await send({"type": "http.response.body", "body": body})
+            body, status = body[: len(body) // 2], None
+        await send({"type": "http.response.body", "body": body, "more_body": fault.disconnect})
         return status
 
     async def _ask_server(

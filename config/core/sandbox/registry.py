@@ -51,7 +51,6 @@ class SandboxListener(Protocol):
     @property
     def usage(self) -> str:
         """The settings that point a desk here."""
-        ...
 
     def control_routes(self) -> Sequence[Route]: ...
 

@@ -14,11 +14,11 @@ from django.conf import settings
 
 from auth_tokens.broker_tokens.sources import (
     Attempt,
+    HeldToken,
     ObtainedToken,
     TokenSource,
     fingerprint,
 )
-from auth_tokens.models import BrokerToken
 from portfolio.brokers.ibkr_portal.gateway import open_session
 
 SESSION: Final = "session"
@@ -37,7 +37,7 @@ class PortalTokenSource(TokenSource):
     def credentials(self) -> str:
         return fingerprint(settings.IBKR_PORTAL_URL)
 
-    def is_due(self, held: BrokerToken, at: datetime) -> bool:
+    def is_due(self, held: HeldToken, at: datetime) -> bool:
         session = open_session()
         try:
             return not session.is_alive()

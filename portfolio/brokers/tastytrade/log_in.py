@@ -41,7 +41,7 @@ class TokenCaller(Protocol):
     """The part of ``HttpCaller`` that a log-in needs."""
 
     def request_json(
-        self, method: str, path: str, *, json: Any = None, retry: bool | None = None
+        self, method: str, path: str, *, json: Any = None, retry: bool = True
     ) -> Any: ...
 
 

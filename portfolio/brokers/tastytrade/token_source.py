@@ -9,12 +9,12 @@ from django.conf import settings
 
 from auth_tokens.broker_tokens.sources import (
     Attempt,
+    HeldToken,
     ObtainedToken,
     TokenSource,
     TryLimit,
     fingerprint,
 )
-from auth_tokens.models import BrokerToken
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.caller import HttpCaller
 from portfolio.brokers.tastytrade.contracts import SOURCE
@@ -42,7 +42,7 @@ class TastytradeTokenSource(TokenSource):
             settings.TASTYTRADE_REFRESH_TOKEN,
         )
 
-    def is_due(self, held: BrokerToken, at: datetime) -> bool:
+    def is_due(self, held: HeldToken, at: datetime) -> bool:
         """Return whether it expires before the schedule's next look, so no call waits for one."""
         return held.expires_at is not None and held.expires_at - at < LOOKED_AT_EVERY
 

@@ -14,9 +14,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from auth_tokens.broker_tokens.errors import CredentialsRefused
-from auth_tokens.broker_tokens.health import check_tokens
 from auth_tokens.broker_tokens.manager import get_token
-from auth_tokens.broker_tokens.states import TokenState, token_states
+from auth_tokens.broker_tokens.states import TokenState, check_tokens, token_states
 from auth_tokens.models import AuditEvent, BrokerToken, TokenEvent, User
 from config.core.redis.process_copies import forget_process_copies
 from tests.auth_tokens.sources import PROVIDER, ScriptedSource

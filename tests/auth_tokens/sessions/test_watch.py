@@ -12,9 +12,8 @@ from django.conf import settings
 from django.test import Client
 
 from auth_tokens.models import User
-from auth_tokens.sessions.owner import user_of_session
 from auth_tokens.sessions.store import SessionStore
-from auth_tokens.sessions.watch import session_watches
+from auth_tokens.sessions.watch import session_watches, user_of_session
 from config.core.front_door.grants import ACCESS_GROUP
 from config.core.live.hub import announce, hub
 from tests.factories import UserFactory

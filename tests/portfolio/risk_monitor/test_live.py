@@ -16,7 +16,7 @@ from django.db.utils import OperationalError
 from django.test import Client
 
 from auth_tokens.models import User
-from auth_tokens.sessions.owner import user_of_session
+from auth_tokens.sessions.watch import user_of_session
 from config.core.clock import now
 from config.core.front_door.grants import ACCESS_GROUP
 from config.core.live.hub import announce, hub

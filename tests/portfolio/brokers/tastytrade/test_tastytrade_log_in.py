@@ -29,9 +29,7 @@ class TokenServer:
         self._answer = answer or granted
         self.log_ins = 0
 
-    def request_json(
-        self, method: str, path: str, *, json: Any = None, retry: bool | None = None
-    ) -> Any:
+    def request_json(self, method: str, path: str, *, json: Any = None, retry: bool = True) -> Any:
         assert (method, path, retry) == ("POST", "/oauth/token", False)
         assert json["grant_type"] == "refresh_token"
         self.log_ins += 1

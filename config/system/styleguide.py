@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from config.core.clock import now
+from config.system.views import staff_only
 
 COLOURS = (
     ("text", "Text"),
@@ -36,16 +35,10 @@ SURFACES = (
 NUMBERS = (1234567.891, -1234.5, 0.0, 98765432109.5, 0.000042, None)
 
 
-@login_required
+@staff_only
 @require_GET
 def styleguide(request: HttpRequest) -> HttpResponse:
-    """Show tokens and partials in all their states.
-
-    Raises:
-        PermissionDenied: the user is not staff.
-    """
-    if not getattr(request.user, "is_staff", False):
-        raise PermissionDenied
+    """Show tokens and partials in all their states."""
     at = now()
     return render(
         request,
