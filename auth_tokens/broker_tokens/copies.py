@@ -73,15 +73,10 @@ def present_copy(provider: str) -> TokenCopy | None:
     return copy if version == copy.version else None
 
 
-def keep_copy(provider: str, copy: TokenCopy) -> None:
-    """Hold this copy from now on."""
+def keep_copy(provider: str, copy: TokenCopy | None) -> None:
+    """Hold this copy from now on, or none."""
     with _slots.lock:
         _slots.get(provider).copy = copy
-
-
-def drop_copy(provider: str) -> None:
-    with _slots.lock:
-        _slots.get(provider).copy = None
 
 
 def announce_version(provider: str, version: int) -> None:

@@ -20,7 +20,7 @@ from auth_tokens.broker_tokens.claims import (
     release_renewal,
     try_spend,
 )
-from auth_tokens.broker_tokens.copies import TokenCopy, announce_version, drop_copy, keep_copy
+from auth_tokens.broker_tokens.copies import TokenCopy, announce_version, keep_copy
 from auth_tokens.broker_tokens.crypto import Undecryptable, decrypt
 from auth_tokens.broker_tokens.errors import NotConfigured, TokenBeingRenewed, TokenError, error_of
 from auth_tokens.broker_tokens.screenshots import save_screenshot
@@ -159,7 +159,7 @@ def _obtained(
         announce_version(claim.provider, version)
         return copy
     if is_refused:
-        drop_copy(claim.provider)
+        keep_copy(claim.provider, None)
     fail_renewal(
         claim=claim,
         error=error,

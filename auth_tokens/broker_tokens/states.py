@@ -49,7 +49,7 @@ def token_states() -> tuple[TokenState, ...]:
     """Return all registered providers by name, in one query."""
     rows = {row.provider: row for row in _stored()}
     return tuple(
-        _state(rows.get(name) or BrokerToken(provider=name), has_token=_has_token(rows.get(name)))
+        _state(rows.get(name) or BrokerToken(provider=name))
         for name in registered_token_providers()
     )
 
@@ -65,12 +65,10 @@ def check_tokens() -> CheckResult:
     return CheckResult("degraded" if wrong else "ok", detail="; ".join(wrong))
 
 
-def _has_token(row: BrokerToken | None) -> bool:
-    return bool(getattr(row, "has_token", False))
-
-
-def _state(row: BrokerToken, *, has_token: bool) -> TokenState:
+def _state(row: BrokerToken) -> TokenState:
     at = now()
+    # Annotated; a provider without a row has none.
+    has_token = bool(getattr(row, "has_token", False))
     source = token_source(row.provider)
     # Results of other credentials say nothing about today's.
     applies = row.credentials == source.credentials()

@@ -35,6 +35,7 @@ INDIA: Final = ZoneInfo("Asia/Kolkata")
 ENDS_AT: Final = time(3, 30)
 OPENS_AT: Final = time(5, 30)
 CODE_SECONDS: Final = 300
+_WRONG_APP: Final = "Check your 'client_id' and 'redirect_uri'; one or both are incorrect."
 _STEPS: Final = {"mobile": "code", "code": "pin", "pin": ""}
 
 
@@ -123,11 +124,7 @@ class UpstoxAccess:
             "http",
             "https",
         ):
-            return error_answer(
-                401,
-                "UDAPI100068",
-                "Check your 'client_id' and 'redirect_uri'; one or both are incorrect.",
-            )
+            return error_answer(401, "UDAPI100068", _WRONG_APP)
         name = secrets.token_urlsafe(16)
         with self._lock:
             self._visits[name] = _Visit(redirect_uri, asked.get("state", ""))
@@ -184,11 +181,7 @@ class UpstoxAccess:
         if self.clock() >= ends_at:
             return error_answer(401, "UDAPI100057", "Invalid Auth code")
         if redirect_uri != form.get("redirect_uri"):
-            return error_answer(
-                401,
-                "UDAPI100069",
-                "Check your 'client_id' and 'redirect_uri'; one or both are incorrect.",
-            )
+            return error_answer(401, "UDAPI100069", _WRONG_APP)
         return JSONResponse(
             {
                 "email": "simulated@example.org",

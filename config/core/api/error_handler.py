@@ -130,25 +130,19 @@ def _flatten(detail: Any, prefix: str = "") -> dict[str, str]:
 # --- What config.urls names for Django ---------------------------------------------------------
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a malformed request."""
-    if is_for_a_machine(request):
-        if isinstance(exception, RequestDataTooBig):
-            return _json(request, 413, "body_too_large", "The body is larger than is read here.")
-        return _json(request, 400, "bad_request", "The request is not well formed.")
-    return _page(request, 400)
+    if isinstance(exception, RequestDataTooBig) and is_for_a_machine(request):
+        return _json(request, 413, "body_too_large", "The body is larger than is read here.")
+    return _fail(request, 400, "bad_request", "The request is not well formed.")
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Something this user may not do."""
-    if is_for_a_machine(request):
-        return _json(request, 403, "permission_denied", "You may not do this.")
-    return _page(request, 403)
+    return _fail(request, 403, "permission_denied", "You may not do this.")
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a path that does not exist or belongs to someone else."""
-    if is_for_a_machine(request):
-        return _json(request, 404, "not_found", _NOT_FOUND)
-    return _page(request, 404)
+    return _fail(request, 404, "not_found", _NOT_FOUND)
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
@@ -161,16 +155,22 @@ def handler500(request: HttpRequest) -> HttpResponse:
         return _answer(request, database_unavailable(error))
     if isinstance(error, ApplicationError):
         return _answer(request, error)
-    if is_for_a_machine(request):
-        return _json(request, 500, "internal_error", _UNEXPECTED)
-    return _page(request, 500)
+    return _fail(request, 500, "internal_error", _UNEXPECTED)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """``CSRF_FAILURE_VIEW``."""
+    message = "The CSRF token is missing or wrong."
+    return _fail(request, 403, "csrf_failed", message, page="403_csrf.html")
+
+
+def _fail(
+    request: HttpRequest, status: int, code: str, message: str, *, page: str | None = None
+) -> HttpResponse:
+    """Answer a program with the message, a person with the page of the status."""
     if is_for_a_machine(request):
-        return _json(request, 403, "csrf_failed", "The CSRF token is missing or wrong.")
-    return _page(request, 403, name="403_csrf.html")
+        return _json(request, status, code, message)
+    return _page(request, status, name=page)
 
 
 class ApplicationErrorMiddleware:

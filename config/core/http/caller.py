@@ -154,7 +154,7 @@ class HttpCaller:
         )
         repeat = options.get("retry", call.method == "GET")
         for attempt in stamina.retry_context(
-            on=call.wait_before_retry if repeat else _never,
+            on=call.wait_before_retry if repeat else (lambda _: False),
             attempts=self.attempts,
             timeout=self.timeout * self.attempts,
             wait_initial=0.1,
@@ -273,7 +273,3 @@ def authorities(verify: bool | str) -> ssl.SSLContext:
 def _longest_first(given: CallBudget | Iterable[CallBudget]) -> list[CallBudget]:
     budgets = [given] if isinstance(given, CallBudget) else list(given)
     return sorted(budgets, key=lambda budget: -budget.seconds)
-
-
-def _never(error: Exception) -> bool:
-    return False

@@ -23,11 +23,12 @@ def serve_web(*, application: str, descriptor: int) -> None:
     import uvicorn
     from django.conf import settings
 
+    http, websocket = protocols(uvicorn.__version__)
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http=http_protocol(uvicorn.__version__),
-        ws=websocket_protocol(uvicorn.__version__),
+        http=http,
+        ws=websocket,
         # A page's frames are small; a client sending megabytes is cut off.
         ws_max_size=WEBSOCKET_BYTES,
         ws_per_message_deflate=False,
@@ -42,18 +43,14 @@ def serve_web(*, application: str, descriptor: int) -> None:
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
-def http_protocol(release: str) -> str:
-    """Return the HTTP protocol for this uvicorn release: the front door's, or uvicorn's own."""
-    if release.startswith(UVICORN):
-        return "config.core.front_door.server:DeskHttpProtocol"
-    return "httptools"
-
-
-def websocket_protocol(release: str) -> str:
-    """Return the websocket protocol for this uvicorn release: the desk's, or uvicorn's own."""
-    if release.startswith(UVICORN):
-        return "config.core.live.server:DeskWebSocketProtocol"
-    return "websockets-sansio"
+def protocols(release: str) -> tuple[str, str]:
+    """Return HTTP's and websockets' for this uvicorn release: the desk's, or uvicorn's own."""
+    if not release.startswith(UVICORN):
+        return "httptools", "websockets-sansio"
+    return (
+        "config.core.front_door.server:DeskHttpProtocol",
+        "config.core.live.server:DeskWebSocketProtocol",
+    )
 
 
 def load_tasks(celery: str) -> Celery:

@@ -11,7 +11,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.core.front_door.server import EXTENSION, DeskHttpProtocol
-from config.core.processes.targets import http_protocol
+from config.core.processes.targets import protocols
 from tests.served import served
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
@@ -54,7 +54,7 @@ def test_protocol_is_used_with_the_installed_uvicorn_and_with_no_untested_one() 
         (uvicorn.__version__, DeskHttpProtocol),
         ("1.0.0", HttpToolsProtocol),
     ):
-        config = uvicorn.Config(application, http=http_protocol(release), log_config=None)
+        config = uvicorn.Config(application, http=protocols(release)[0], log_config=None)
         config.load()
         assert config.http_protocol_class is protocol
 

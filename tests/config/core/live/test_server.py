@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from config.core.live.outbox import EXTENSION, encoded_frame
 from config.core.live.server import DeskWebSocketProtocol
-from config.core.processes.targets import websocket_protocol
+from config.core.processes.targets import protocols
 from tests.served import served
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ def test_protocol_is_used_with_the_installed_uvicorn_and_with_no_untested_one() 
         (uvicorn.__version__, DeskWebSocketProtocol),
         ("1.0.0", WebSocketsSansIOProtocol),
     ):
-        config = uvicorn.Config(_nothing, ws=websocket_protocol(release), log_config=None)
+        config = uvicorn.Config(_nothing, ws=protocols(release)[1], log_config=None)
         config.load()
         assert config.ws_protocol_class is protocol
 
