@@ -26,7 +26,6 @@ class InvalidInput(ApplicationError):
     """The request has an invalid value. 400 with the fields; nothing changes."""
 
     code = "invalid_input"
-    status = 400
 
 
 def invalid(field: str, problem: str) -> InvalidInput:

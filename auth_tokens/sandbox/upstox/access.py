@@ -22,7 +22,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from auth_tokens.sandbox.upstox.answers import error_answer
 from auth_tokens.sandbox.upstox.pages import log_in_page
 from auth_tokens.sandbox.upstox.person import Person, Refusal
 from config.core.clock import now
@@ -198,6 +197,20 @@ class UpstoxAccess:
                 "extended_token": None,
             }
         )
+
+
+def error_answer(status: int, code: str, message: str, *, path: str | None = None) -> JSONResponse:
+    """Upstox's envelope: ``{"status": "error", "errors": [{errorCode, message, …}]}``."""
+    error = {
+        "errorCode": code,
+        "message": message,
+        "propertyPath": path,
+        "invalidValue": None,
+        "error_code": code,
+        "property_path": path,
+        "invalid_value": None,
+    }
+    return JSONResponse({"status": "error", "errors": [error]}, status_code=status)
 
 
 def closed_answer() -> JSONResponse:

@@ -88,8 +88,5 @@ class RecordedMiddleware:
 
     def _find(self, scope: Scope) -> Response | None:
         path: Any = scope["path"].removeprefix(scope.get("root_path", ""))
-        for folder in self._folders:
-            answer = folder.answer(scope["method"], path)
-            if answer is not None:
-                return answer
-        return None
+        answers = (folder.answer(scope["method"], path) for folder in self._folders)
+        return next((answer for answer in answers if answer is not None), None)

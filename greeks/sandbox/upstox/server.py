@@ -18,8 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from auth_tokens.sandbox.upstox.access import UpstoxAccess
-from auth_tokens.sandbox.upstox.answers import error_answer
+from auth_tokens.sandbox.upstox.access import UpstoxAccess, error_answer
 from config.core.sandbox.registry import SandboxContext
 from greeks.domain import Contract
 from greeks.sandbox.market import Market
