@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -120,7 +120,7 @@ def decode_order(
     if total is None or total <= 0:
         raise BadRow(f"totalSize: {'missing' if total is None else total}")
     order_type = _order_type(row)
-    legs = _legs(row, definitions, side=side, quantity=total, remaining=left)
+    legs = legs_of(_legs(row, definitions), side, quantity=total, remaining=left)
     limit = in_currency(parse_decimal(row.get("price"), "price"), magnifier_of(row))
     if order_type == "MARKET" or (limit == 0 and len(legs) == 1):
         limit = None
@@ -210,19 +210,25 @@ def parse_status(
     return OrderStatus.PARTIALLY_FILLED if partly else status
 
 
-def leg_of(
-    contract: Contract, side: Side, ratio: int, *, quantity: Decimal, remaining: Decimal | None
-) -> OrderLeg:
-    """Return a leg of an order for ``quantity``; below zero, ``ratio`` is of the other side."""
-    if ratio < 0:
-        side = Side.SELL if side is Side.BUY else Side.BUY
-    return OrderLeg(
-        contract=contract,
-        side=side,
-        quantity=parse_decimal(quantity * abs(ratio), "quantity", required=True),
-        remaining_quantity=None
-        if remaining is None
-        else parse_decimal(remaining * abs(ratio), "remainingQuantity"),
+def legs_of(
+    legs: Iterable[tuple[Contract, int]],
+    side: Side,
+    *,
+    quantity: Decimal,
+    remaining: Decimal | None,
+) -> tuple[OrderLeg, ...]:
+    """Return the legs of an order for ``quantity``; a ratio below zero is of the other side."""
+    other = Side.SELL if side is Side.BUY else Side.BUY
+    return tuple(
+        OrderLeg(
+            contract=contract,
+            side=other if ratio < 0 else side,
+            quantity=parse_decimal(quantity * abs(ratio), "quantity", required=True),
+            remaining_quantity=None
+            if remaining is None
+            else parse_decimal(remaining * abs(ratio), "remainingQuantity"),
+        )
+        for contract, ratio in legs
     )
 
 
@@ -243,23 +249,12 @@ def _combination(row: Row) -> list[tuple[str, int]]:
     return [(conid, int(ratio)) for conid, ratio in matches]
 
 
-def _legs(
-    row: Row,
-    definitions: Mapping[str, Contract],
-    *,
-    side: Side,
-    quantity: Decimal,
-    remaining: Decimal | None,
-) -> tuple[OrderLeg, ...]:
+def _legs(row: Row, definitions: Mapping[str, Contract]) -> Iterator[tuple[Contract, int]]:
     legs = _combination(row) or [(parse_conid(row), 1)]
     if any(ratio == 0 for _, ratio in legs):
         raise BadRow("conidex: a leg has the ratio 0")
-    return tuple(
-        leg_of(
-            _contract(row, conid, definitions), side, ratio, quantity=quantity, remaining=remaining
-        )
-        for conid, ratio in legs
-    )
+    for conid, ratio in legs:
+        yield _contract(row, conid, definitions), ratio
 
 
 def _contract(row: Row, conid: str, definitions: Mapping[str, Contract]) -> Contract:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 
 import ib_async
@@ -24,8 +24,13 @@ from portfolio.brokers.ibkr_socket.asking import (
 )
 from portfolio.brokers.ibkr_socket.client import GatewayIB
 from portfolio.brokers.ibkr_socket.directory import SocketDirectory
-from portfolio.brokers.ibkr_socket.executions import decode_execution, newest_revisions
-from portfolio.brokers.ibkr_socket.orders import COMBINATION, decode_trade, order_row
+from portfolio.brokers.ibkr_socket.orders import (
+    COMBINATION,
+    decode_execution,
+    decode_trade,
+    newest_revisions,
+    order_row,
+)
 from portfolio.brokers.ibkr_socket.rows import contract_of_row, has_conid, row_of_contract
 from portfolio.domain import BrokerExecution, BrokerOrder
 
@@ -67,9 +72,7 @@ class SocketActivity:
         for trade in {id(trade): trade for trade in own}.values():
             try:
                 magnifier = self._directory.magnifier(str(named_in(trade)[0].conId))
-                order = decode_trade(
-                    trade, known.__getitem__, received_at=received_at, magnifier=magnifier
-                )
+                order = decode_trade(trade, known, received_at=received_at, magnifier=magnifier)
                 items.append(order)
             except BadRow as error:
                 rejected.append(rejected_row("order", error.reason, order_row(trade)))
@@ -120,10 +123,11 @@ class SocketActivity:
                 return
             await asyncio.sleep(0.02)
 
-    async def _contracts_of(self, ib: GatewayIB, trades: Iterable[ib_async.Trade]) -> _Known:
+    async def _contracts_of(
+        self, ib: GatewayIB, trades: Sequence[ib_async.Trade]
+    ) -> dict[int, Contract]:
         """Return the contracts of the orders and their legs, looking up incomplete ones."""
-        known = _Known()
-        trades = list(trades)
+        known: dict[int, Contract] = {}
         named = [row_of_contract(contract) for trade in trades for contract in named_in(trade)]
         await self._directory.learn(ib, named)
         for trade in trades:
@@ -131,13 +135,13 @@ class SocketActivity:
                 if contract.secType:
                     try:
                         row = self._directory.completed(row_of_contract(contract))
-                        known.found[contract.conId] = contract_of_row(row)
+                        known[contract.conId] = contract_of_row(row)
                         continue
                     except BadRow:
                         pass
                 definition = await defined(self._directory, ib, contract)
                 if definition is not None:
-                    known.found[contract.conId] = definition
+                    known[contract.conId] = definition
         return known
 
 
@@ -145,16 +149,3 @@ def named_in(trade: ib_async.Trade) -> list[ib_async.Contract]:
     """Return the order's contract, or those of a combination's legs, by id."""
     legs = trade.contract.comboLegs if trade.contract.secType == COMBINATION else []
     return [ib_async.Contract(conId=leg.conId) for leg in legs or []] or [trade.contract]
-
-
-class _Known:
-    """Contracts by IBKR's id; an unknown one makes its row bad."""
-
-    def __init__(self) -> None:
-        self.found: dict[int, Contract] = {}
-
-    def __getitem__(self, contract: ib_async.Contract) -> Contract:
-        try:
-            return self.found[contract.conId]
-        except KeyError:
-            raise BadRow(f"conid: {contract.conId} has no definition") from None

@@ -16,7 +16,7 @@ import structlog
 from config.core.clock import market_now, now
 from config.core.errors import PermanentError, RetryableError
 from greeks.domain import Fetched, RejectedRow
-from greeks.providers.decoding import BadRow, rejected_row
+from greeks.providers.decoding import BadRow, decode_rows, rejected_row
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 from portfolio.brokers.ibkr_socket.asking import defined_row, is_of, stop_waiting, whole_answer
 from portfolio.brokers.ibkr_socket.client import SHORT, GatewayIB, Row
@@ -73,14 +73,13 @@ class SocketBook:
     async def accounts(self) -> Fetched[BrokerAccount]:
         ib = self._ready()
         rows = await self._summary_rows(ib)
-        items: list[BrokerAccount] = []
-        rejected: list[RejectedRow] = []
-        for number in ib.wrapper.accounts:
-            try:
-                items.append(decode_account(number, _values(rows, number), _updates(ib, number)))
-            except BadRow as error:
-                rejected.append(rejected_row("account", error.reason, {"account": number}))
-        return Fetched(items=tuple(items), rejected=tuple(rejected), source=SOURCE, as_of=now())
+
+        def decode(row: Mapping[str, str]) -> BrokerAccount:
+            number = row["account"]
+            return decode_account(number, _values(rows, number), _updates(ib, number))
+
+        named = [{"account": number} for number in ib.wrapper.accounts]
+        return decode_rows(named, decode, kind="account", source=SOURCE, as_of=now())
 
     async def summary(self, account_number: str) -> AccountSummary:
         ib = self._ready()

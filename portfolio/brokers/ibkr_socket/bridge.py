@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -28,13 +28,7 @@ from portfolio.brokers.ibkr_socket.directory import SocketDirectory
 from portfolio.brokers.ibkr_socket.history import read_daily_closes
 from portfolio.brokers.ibkr_socket.lines import MarketDataLines
 from portfolio.brokers.ibkr_socket.state import GatewayState
-from portfolio.domain import (
-    AccountSummary,
-    BrokerAccount,
-    BrokerExecution,
-    BrokerOrder,
-    BrokerPosition,
-)
+from portfolio.domain import BrokerExecution, BrokerPosition
 
 LEASE_SECONDS = 15.0
 PUBLISH_SECONDS = 1.0
@@ -121,41 +115,37 @@ class SocketBridge:
         for task in done:
             task.result()
 
-    # --- Questions --------------------------------------------------------------------------------
-    async def get_accounts(self) -> Fetched[BrokerAccount]:
-        """Return every account of the gateway's log-in."""
-        return await self._book.accounts()
+    def _handlers(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        """Return the handlers of questions as they travel: with JSON arguments."""
+        return {
+            "accounts": self._book.accounts,
+            "account_summary": self._book.summary,
+            "positions": self._positions,
+            "open_orders": self._activity.open_orders,
+            "executions": self._executions,
+            "snapshots": self._snapshots,
+            "daily_closes": self._daily_closes,
+        }
 
-    async def get_account_summary(self, account_number: str) -> AccountSummary:
-        return await self._book.summary(account_number)
-
-    async def get_positions(self, account_number: str) -> Fetched[BrokerPosition]:
+    async def _positions(self, account_number: str) -> Fetched[BrokerPosition]:
         """Return the whole book; an answer that did not end is an error, never a shorter book."""
         fetched = await self._book.positions(account_number)
         self._lines.hold(self._book.held())
         return fetched
 
-    async def get_open_orders(self, account_number: str) -> Fetched[BrokerOrder]:
-        return await self._activity.open_orders(account_number)
-
-    async def get_recent_executions(
-        self, account_number: str, since: datetime | None = None
-    ) -> Fetched[BrokerExecution]:
-        """Return fills since that moment (default: a week ago), each in its last correction.
+    async def _executions(self, account_number: str, since: str) -> Fetched[BrokerExecution]:
+        """Return fills since that moment, each in its last correction.
 
         The gateway reports fills since midnight, or up to seven days if its trade log shows them.
         """
-        return await self._activity.executions(
-            account_number, since=since or now() - timedelta(days=7)
-        )
+        return await self._activity.executions(account_number, since=datetime.fromisoformat(since))
 
-    async def get_snapshots(
-        self, contracts: Sequence[Contract], seconds: float
-    ) -> Fetched[Snapshot]:
+    async def _snapshots(self, contracts: list[Any], seconds: float) -> Fetched[Snapshot]:
         """Return quotes and the model's Greeks, waiting at most ``seconds`` for new lines."""
         ends = time.monotonic() + seconds
         ib = self._connection.ready()
-        qualified = await self._directory.qualified(ib, contracts, seconds=seconds * 0.6)
+        wanted = msgspec.convert(contracts, list[Contract])
+        qualified = await self._directory.qualified(ib, wanted, seconds=seconds * 0.6)
         items, rejected = await self._lines.snapshots(
             qualified, seconds=max(ends - time.monotonic(), 0.0)
         )
@@ -167,41 +157,14 @@ class SocketBridge:
             items=tuple(items), rejected=tuple(rejected), source=SOURCE, as_of=market_now()
         )
 
-    async def get_daily_closes(
-        self, contract: Contract, start: date, end: date
-    ) -> Fetched[DailyClose]:
+    async def _daily_closes(self, contract: Any, start: str, end: str) -> Fetched[DailyClose]:
+        days = {"start": date.fromisoformat(start), "end": date.fromisoformat(end)}
         ib = self._connection.ready()
-        qualified = await self._directory.qualified(ib, [contract], seconds=5.0)
-        if not qualified:
-            return Fetched(items=(), source=SOURCE, as_of=now())
-        ((ours, theirs),) = qualified.values()
-        return await read_daily_closes(ib, ours, theirs, start=start, end=end)
-
-    def _handlers(self) -> dict[str, Callable[..., Awaitable[Any]]]:
-        """Return the handlers of questions as they travel: with JSON arguments."""
-
-        async def snapshots(contracts: list[Any], seconds: float) -> Fetched[Snapshot]:
-            return await self.get_snapshots(msgspec.convert(contracts, list[Contract]), seconds)
-
-        async def executions(account_number: str, since: str) -> Fetched[BrokerExecution]:
-            return await self.get_recent_executions(account_number, datetime.fromisoformat(since))
-
-        async def daily_closes(contract: Any, start: str, end: str) -> Fetched[DailyClose]:
-            return await self.get_daily_closes(
-                msgspec.convert(contract, Contract),
-                date.fromisoformat(start),
-                date.fromisoformat(end),
-            )
-
-        return {
-            "accounts": self.get_accounts,
-            "account_summary": self.get_account_summary,
-            "positions": self.get_positions,
-            "open_orders": self.get_open_orders,
-            "executions": executions,
-            "snapshots": snapshots,
-            "daily_closes": daily_closes,
-        }
+        wanted = msgspec.convert(contract, Contract)
+        qualified = await self._directory.qualified(ib, [wanted], seconds=5.0)
+        for ours, theirs in qualified.values():
+            return await read_daily_closes(ib, ours, theirs, **days)
+        return Fetched(items=(), source=SOURCE, as_of=now())
 
     def _on_connected(self, ib: GatewayIB) -> None:
         self._lines.attach(ib)

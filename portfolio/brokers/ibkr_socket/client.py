@@ -105,13 +105,6 @@ class GatewayWrapper(Wrapper):
         if not self.asking_updates:
             self.last_update = self.account_times[account]
 
-    def note_execution(self, row: Row) -> None:
-        exec_id = row.get("execId", "")
-        if exec_id:
-            self.execution_rows[exec_id] = row
-        else:
-            self.bad_executions.append(row)
-
     def error(
         self,
         reqId: int,  # noqa: N803
@@ -209,7 +202,11 @@ class GatewayDecoder(Decoder):
             self.wrapper.note_update(row["account"])
 
     def _note_execution(self, fields: Fields) -> None:
-        self.wrapper.note_execution(named(EXECUTION, fields[1:]))
+        row = named(EXECUTION, fields[1:])
+        if exec_id := row.get("execId"):
+            self.wrapper.execution_rows[exec_id] = row
+        else:
+            self.wrapper.bad_executions.append(row)
 
     def _note_commission(self, fields: Fields) -> None:
         row = named(COMMISSION, fields[2:])

@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import structlog
@@ -75,6 +76,7 @@ class GatewayConnection:
         on_request_error: Callable[[int, int, str], None],
     ) -> None:
         self.host, self.port, self.client_id = host, port, client_id
+        self.address = f"{host}:{port}"
         self.service = service
         self.state = GatewayState()
         self._patience = patience
@@ -89,10 +91,6 @@ class GatewayConnection:
         self._lost_since: float | None = None
         self._stale_factor = 1
         self._codes: set[int] = set()
-
-    @property
-    def address(self) -> str:
-        return f"{self.host}:{self.port}"
 
     def ready(self) -> GatewayIB:
         """Return the usable connection; raises with the reason if there is none."""
@@ -264,8 +262,5 @@ class GatewayConnection:
         if self._ib is not None:
             silent = time.monotonic() - self._ib.wrapper.last_message
             self.state.last_message_at = now().timestamp() - silent
-        state = GatewayState(**{name: getattr(self.state, name) for name in _STATE_FIELDS})
+        state = copy(self.state)
         asyncio.get_running_loop().run_in_executor(None, write_state, self.service, state)
-
-
-_STATE_FIELDS = GatewayState.__struct_fields__

@@ -8,9 +8,10 @@ remembered; one that fits several instruments is refused, never guessed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import ib_async
 import structlog
@@ -65,11 +66,7 @@ class SocketDirectory:
         """
         contracts = list(contracts)
         tasks = [asyncio.ensure_future(self._qualify(ib, contract)) for contract in contracts]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=max(seconds, 0.0))
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await _settled(tasks, seconds)
         found: dict[str, tuple[Contract, ib_async.Contract]] = {}
         for contract, task in zip(contracts, tasks, strict=True):
             if task.cancelled() or task.exception() is not None:
@@ -101,11 +98,7 @@ class SocketDirectory:
         """
         conids = {row["conid"] for row in rows if _needs_facts(row)}
         tasks = [asyncio.ensure_future(self._learn(ib, conid)) for conid in sorted(conids)]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=FACTS_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await _settled(tasks, FACTS_SECONDS)
 
     async def _learn(self, ib: GatewayIB, conid: str) -> None:
         await self._definition(ib, _by_id(conid))
@@ -176,6 +169,15 @@ class SocketDirectory:
         self._by_conid[str(chosen.conId)] = chosen
         self._facts[str(chosen.conId)] = _facts(next(d for d in details if d.contract is chosen))
         return chosen
+
+
+async def _settled(tasks: Sequence[asyncio.Future[Any]], seconds: float) -> None:
+    """Wait for all; who is not done by then is cancelled."""
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=max(seconds, 0.0))
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _needs_facts(row: Row) -> bool:

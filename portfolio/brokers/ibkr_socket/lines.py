@@ -17,7 +17,6 @@ import structlog
 
 from greeks.domain import Contract, RejectedRow, Snapshot
 from greeks.providers.decoding import BadRow, rejected_row
-from portfolio.brokers.ibkr_portal.units import ONE
 from portfolio.brokers.ibkr_socket.client import GatewayIB, ReadingClient
 from portfolio.brokers.ibkr_socket.ticks import decode_ticker, has_greeks, has_price
 from portfolio.brokers.units import snapshot_in_currency
@@ -60,7 +59,7 @@ Qualified = Mapping[str, tuple[Contract, ib_async.Contract]]
 class MarketDataLines:
     """The open lines of one gateway, by contract id."""
 
-    def __init__(self, budget: int, magnifier: Callable[[str], Decimal] = lambda _: ONE) -> None:
+    def __init__(self, budget: int, magnifier: Callable[[str], Decimal]) -> None:
         self._magnifier = magnifier
         self._budget = max(1, budget)
         self._limit = self._budget

@@ -14,7 +14,7 @@ import pytest
 from greeks.domain import Contract
 from portfolio.brokers.ibkr_portal.contracts import decode_contract
 from portfolio.brokers.ibkr_portal.orders import decode_execution as decode_portal
-from portfolio.brokers.ibkr_socket.executions import decode_execution as decode_socket
+from portfolio.brokers.ibkr_socket.orders import decode_execution as decode_socket
 from portfolio.brokers.tastytrade.transactions import decode_transaction
 from portfolio.domain import Broker
 from portfolio.models import Account

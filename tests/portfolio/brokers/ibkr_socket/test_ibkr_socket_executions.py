@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from portfolio.brokers.ibkr_socket.executions import newest_revisions
+from portfolio.brokers.ibkr_socket.orders import newest_revisions
 from tests.portfolio.brokers.ibkr_socket.ibkr_socket_support import (
     ACCOUNT,
     ScriptedGateway,

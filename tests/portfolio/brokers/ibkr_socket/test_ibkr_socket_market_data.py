@@ -16,7 +16,7 @@ from ib_async.connection import Connection
 from config.core.errors import RateLimitedError
 from greeks.domain import Contract, InstrumentKind
 from portfolio.brokers.ibkr_socket.client import GatewayIB
-from portfolio.brokers.ibkr_socket.executions import parse_gateway_time
+from portfolio.brokers.ibkr_socket.orders import parse_gateway_time
 from portfolio.brokers.ibkr_socket.ticks import decode_greeks, decode_ticker
 from tests.portfolio.brokers.ibkr_socket.ibkr_socket_support import (
     ACCOUNT,
