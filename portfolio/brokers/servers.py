@@ -12,14 +12,9 @@ from portfolio.brokers.ibkr_portal.gateway import call_budgets
 def describe_ibkr_portal() -> ProviderServer | None:
     if settings.IBKR_CONNECTION != "portal":
         return None
-    budgets = call_budgets(
-        calls_per_second=settings.IBKR_PORTAL_CALLS_PER_SECOND,
-        endpoint_seconds=settings.IBKR_PORTAL_ENDPOINT_SECONDS,
-    )
     # The budget for all calls; endpoint budgets cover one call each.
-    return ProviderServer(
-        url=settings.IBKR_PORTAL_URL, budgets=[budgets[""]] if "" in budgets else []
-    )
+    budgets = [budget for path, budget in call_budgets().items() if not path]
+    return ProviderServer(url=settings.IBKR_PORTAL_URL, budgets=budgets)
 
 
 def describe_ibkr_flex() -> ProviderServer | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from portfolio.brokers.registry import BROKER_MODULES
+from portfolio.brokers.registry import ADAPTERS
 
 LOADED = (
-    *BROKER_MODULES,
+    *(path.rpartition(".")[0] for path in ADAPTERS.values()),
     "auth_tokens.broker_log_ins.upstox_source",
     "greeks.gex.warming",
     "greeks.providers.cboe.provider",

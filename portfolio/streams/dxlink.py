@@ -30,7 +30,7 @@ from greeks.providers.tastytrade_dxlink.connection import Timing
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
 from portfolio.brokers.tastytrade.contracts import SOURCE, unit_of
-from portfolio.brokers.tastytrade.streaming import streamed_symbols, unnamed_symbols
+from portfolio.brokers.tastytrade.market_data import streamed_symbols, unnamed_symbols
 from portfolio.brokers.units import snapshot_in_currency
 from portfolio.market_data.sources import underlying_contracts
 from portfolio.models import Account

@@ -12,7 +12,6 @@ from auth_tokens.broker_tokens.sources import Attempt, ObtainedToken, TokenSourc
 from config.core.clock import now
 from portfolio.brokers.ibkr_flex.client import PROVIDER
 
-BY_HAND: Final = "by hand"
 #: IBKR offers no longer life.
 LONGEST_LIFE: Final = timedelta(days=365)
 
@@ -42,7 +41,7 @@ class FlexTokenSource(TokenSource):
                 "and IBKR_FLEX_TOKEN_EXPIRES.",
                 provider=PROVIDER,
             )
-        return ObtainedToken(text=token, expires_at=ends_at, source=BY_HAND)
+        return ObtainedToken(text=token, expires_at=ends_at, source="by hand")
 
 
 def _end(text: str) -> datetime:

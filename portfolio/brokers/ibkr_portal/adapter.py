@@ -22,6 +22,7 @@ from config.core.clock import market_now, now
 from config.core.errors import MalformedResponse, PermanentError, RetryableError
 from greeks.domain import Contract, Fetched, RejectedRow, Snapshot
 from greeks.providers.decoding import BadRow, Row, decode_rows, rows_of
+from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.ibkr_portal.account import (
     PROVIDER,
     decode_account,
@@ -39,11 +40,9 @@ from portfolio.brokers.ibkr_portal.orders import (
     order_conids,
     split_by_account,
 )
-from portfolio.brokers.ibkr_portal.polling import poll_snapshots
 from portfolio.brokers.ibkr_portal.session import BROKERAGE, ORDERS, PORTFOLIO, object_of
-from portfolio.brokers.ibkr_portal.snapshots import decode_snapshot
+from portfolio.brokers.ibkr_portal.snapshots import decode_snapshot, poll_snapshots
 from portfolio.brokers.ibkr_portal.units import may_be_magnified
-from portfolio.brokers.registry import register_broker
 from portfolio.domain import (
     AccountSummary,
     Broker,
@@ -63,7 +62,7 @@ _ORDERS_PATH = "/iserver/account/orders"
 Item = TypeVar("Item")
 
 
-class PortalBridge:
+class PortalBridge(BrokerAdapter):
     """``BrokerAdapter`` for IBKR. Thread-safe; ``close()`` it after use."""
 
     broker = Broker.IBKR
@@ -162,9 +161,7 @@ class PortalBridge:
         rows, strangers = split_by_account(
             rows_of(answer, provider=PROVIDER, what="trades"), account_number, kind="execution"
         )
-        definitions = self._directory.definitions(
-            conids_of(row for row in rows if isinstance(row, Mapping))
-        )
+        definitions = self._directory.definitions(conids_of(rows))
         return self._decoded(
             rows,
             lambda row: decode_execution(
@@ -238,7 +235,7 @@ class PortalBridge:
             page_rows = rows_of(answer, provider=PROVIDER, what=path)
             if not page_rows:
                 return rows
-            conids = set(conids_of(row for row in page_rows if isinstance(row, Mapping)))
+            conids = set(conids_of(page_rows))
             if conids and conids <= seen:
                 raise MalformedResponse(f"{path}: repeats an earlier page", provider=PROVIDER)
             seen |= conids
@@ -247,16 +244,14 @@ class PortalBridge:
 
     def _position_definitions(self, rows: list[Any]) -> dict[str, Contract]:
         """Return the definitions of the book's contracts; no call if none is needed."""
-        own = [row for row in rows if isinstance(row, Mapping)]
         try:
-            return self._directory.definitions(conids_of(own))
+            return self._directory.definitions(conids_of(rows))
         except (RetryableError, PermanentError):
-            if any(needs_definition(row) for row in own):
+            if any(isinstance(row, Mapping) and needs_definition(row) for row in rows):
                 raise
             return {}
 
 
-@register_broker(Broker.IBKR, connection="portal")
 def open_portal() -> PortalBridge:
     """Open the adapter for the gateway in the settings."""
     return PortalBridge(open_gateway(), snapshot_seconds=settings.IBKR_PORTAL_SNAPSHOT_SECONDS)

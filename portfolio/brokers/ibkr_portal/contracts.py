@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -89,12 +88,13 @@ def parse_conid(row: Row) -> str:
     return text
 
 
-def conids_of(rows: Iterable[Row]) -> list[str]:
+def conids_of(rows: Iterable[object]) -> list[str]:
     """Return the ids the rows name. A row without one is rejected later, when decoded."""
     conids = []
     for row in rows:
         try:
-            conids.append(parse_conid(row))
+            if isinstance(row, Mapping):
+                conids.append(parse_conid(row))
         except BadRow:
             continue
     return conids
@@ -104,24 +104,17 @@ class MissingTerm(BadRow):
     """The row lacks a term the contract's definition may have."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Described:
-    """What the bracket of a description says."""
-
-    symbol: OptionSymbol | None = None
-    multiplier: Decimal | None = None
-
-
-def _described(row: Row) -> _Described:
+def _described(row: Row) -> tuple[OptionSymbol | None, Decimal | None]:
+    """Return the symbol and the multiplier that the bracket of a description says."""
     text = first_of(row, "contractDesc", "fullName", "description")
     matched = _BRACKET.search(text) if isinstance(text, str) and len(text) <= 255 else None
     if matched is None:
-        return _Described()
+        return None, None
     multiplier = parse_decimal(matched["multiplier"], "contractDesc")
     try:
-        return _Described(parse_occ(matched["symbol"]), multiplier)
+        return parse_occ(matched["symbol"]), multiplier
     except OptionSymbolError:
-        return _Described(None, multiplier)
+        return None, multiplier
 
 
 def parse_kind(row: Row) -> InstrumentKind:
@@ -150,15 +143,14 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
     """
     conid = parse_conid(row) if needs_conid or first_of(row, "conid", "con_id") else ""
     kind = parse_kind(row)
-    described = _described(row)
-    terms = described.symbol
+    terms, described_multiplier = _described(row)
     underlying = _underlying(row)
     expiry = parse_date(first_of(row, "expiry", "lastTradingDay"), "expiry")
     right = _right(row)
     strike = _plain(in_currency(parse_decimal(row.get("strike"), "strike"), magnifier_of(row)))
     multiplier = _plain(parse_decimal(row.get("multiplier"), "multiplier"))
     if kind in _DATED:
-        multiplier = multiplier or described.multiplier
+        multiplier = multiplier or described_multiplier
         # IBKR tells the last trading day, for AM settlement the day before expiry: the OCC symbol's
         # day counts, as at other brokers.
         if kind is InstrumentKind.OPTION:
@@ -230,7 +222,7 @@ def needs_definition(row: Row) -> bool:
         return False
     if contract.kind is InstrumentKind.FUTURE_OPTION:
         return not _trading_class(row)
-    return contract.kind is InstrumentKind.OPTION and _described(row).symbol is None
+    return contract.kind is InstrumentKind.OPTION and _described(row)[0] is None
 
 
 def _underlying(row: Row) -> str:

@@ -187,7 +187,9 @@ class ContractDirectory:
                 if conid is not None:
                     self._memory.keep_conid(key, conid)
             if conid is not None:
-                found[conid] = _known_as(contract, conid)
+                known = contract.aliases.get(SOURCE) == conid
+                aliases = {**contract.aliases, SOURCE: conid}
+                found[conid] = contract if known else replace(contract, aliases=aliases)
         return found
 
     def _search(
@@ -265,9 +267,3 @@ def _conid_of_future(row: Row) -> str:
     """Return the id of the future under an option; empty for other rows."""
     under = row.get("undConid")
     return str(under) if under and row.get("assetClass") == "FOP" else ""
-
-
-def _known_as(contract: Contract, conid: str) -> Contract:
-    if contract.aliases.get(SOURCE) == conid:
-        return contract
-    return replace(contract, aliases={**contract.aliases, SOURCE: conid})

@@ -129,10 +129,7 @@ def reopen_for_all() -> None:
 
 def _caller(base_url: str, *, renew: Callable[[], None] | None, aside: str) -> HttpCaller:
     timeout = settings.PROVIDER_TIMEOUT_SECONDS
-    budgets = call_budgets(
-        calls_per_second=settings.IBKR_PORTAL_CALLS_PER_SECOND,
-        endpoint_seconds=settings.IBKR_PORTAL_ENDPOINT_SECONDS,
-    )
+    budgets = call_budgets()
     breaker = None
     if aside:
         breaker = CircuitBreaker(
@@ -150,18 +147,18 @@ def _caller(base_url: str, *, renew: Callable[[], None] | None, aside: str) -> H
     )
 
 
-def call_budgets(*, calls_per_second: int, endpoint_seconds: float) -> dict[str, CallBudget]:
-    """Return the vendor's limits as budgets shared by all processes; 0 omits a limit.
+def call_budgets() -> dict[str, CallBudget]:
+    """Return the settings' limits as budgets shared by all processes; 0 omits a limit.
 
     Endpoint budgets come last: a call leaves as soon as its turn comes, so two calls are never
     closer than their turns.
     """
     budgets: dict[str, CallBudget] = {}
-    if calls_per_second > 0:
+    if (calls_per_second := settings.IBKR_PORTAL_CALLS_PER_SECOND) > 0:
         budgets[""] = CallBudget(PROVIDER, limit=calls_per_second, seconds=1.0)
         # One per second is allowed; worker and streams process may both find it due.
         budgets["/tickle"] = CallBudget(f"{PROVIDER}/tickle", limit=1, seconds=1.2)
-    if endpoint_seconds > 0:
+    if (endpoint_seconds := settings.IBKR_PORTAL_ENDPOINT_SECONDS) > 0:
         for path in SLOW_ENDPOINTS:
             budgets[path] = CallBudget(f"{PROVIDER}{path}", limit=1, seconds=endpoint_seconds)
     return budgets

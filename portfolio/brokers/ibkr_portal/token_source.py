@@ -7,8 +7,8 @@ only a mark of which opening is current.
 from __future__ import annotations
 
 import secrets
+from contextlib import closing
 from datetime import datetime
-from typing import Final
 
 from django.conf import settings
 
@@ -20,8 +20,6 @@ from auth_tokens.broker_tokens.sources import (
     fingerprint,
 )
 from portfolio.brokers.ibkr_portal.gateway import open_session
-
-SESSION: Final = "session"
 
 
 class PortalTokenSource(TokenSource):
@@ -38,16 +36,10 @@ class PortalTokenSource(TokenSource):
         return fingerprint(settings.IBKR_PORTAL_URL)
 
     def is_due(self, held: HeldToken, at: datetime) -> bool:
-        session = open_session()
-        try:
+        with closing(open_session()) as session:
             return not session.is_alive()
-        finally:
-            session.close()
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:
-        session = open_session()
-        try:
+        with closing(open_session()) as session:
             session.open()
-        finally:
-            session.close()
-        return ObtainedToken(text=secrets.token_hex(8), expires_at=None, source=SESSION)
+        return ObtainedToken(text=secrets.token_hex(8), expires_at=None, source="session")

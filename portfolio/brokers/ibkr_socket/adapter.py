@@ -18,9 +18,9 @@ from config.core.errors import RetryableError
 from config.core.health import heartbeat
 from config.core.http.breaker import CircuitBreaker
 from greeks.domain import Contract, DailyClose, Fetched, InstrumentKind, Snapshot
+from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 from portfolio.brokers.ibkr_socket.state import PROVIDER, service_name
-from portfolio.brokers.registry import register_broker
 from portfolio.domain import (
     AccountSummary,
     Broker,
@@ -47,7 +47,7 @@ def gateway_breaker(service: str) -> CircuitBreaker:
     return CircuitBreaker(service, probe_seconds=2 * DEADLINE_SECONDS)
 
 
-class SocketAdapter:
+class SocketAdapter(BrokerAdapter):
     """``BrokerAdapter`` for IBKR. Thread-safe; holds no connection."""
 
     broker = Broker.IBKR
@@ -138,7 +138,6 @@ class SocketAdapter:
         return answer
 
 
-@register_broker(Broker.IBKR, connection="socket")
 def open_socket() -> SocketAdapter:
     """Open the adapter for the gateway in the settings."""
     return SocketAdapter(service_name())

@@ -51,10 +51,7 @@ def decode_account(row: Row) -> BrokerAccount:
 
 
 def is_closed(row: object) -> bool:
-    """Return whether the account is closed.
-
-    It holds nothing to read but stays in the list for ever.
-    """
+    """Return whether the account is closed: it stays in the list for ever."""
     account = row.get("account") if isinstance(row, dict) else None
     return isinstance(account, dict) and account.get("is-closed") is True
 
@@ -92,10 +89,7 @@ def decode_balances(answer: object, *, account_number: str, fetched_at: datetime
 
 
 def is_closed_position(row: object) -> bool:
-    """Return whether the position was closed today.
-
-    It is then listed with direction ``Zero``, but not held.
-    """
+    """Return whether the position was closed today: it is then listed, but not held."""
     return isinstance(row, dict) and row.get("quantity-direction") == "Zero"
 
 

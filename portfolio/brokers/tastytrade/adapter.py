@@ -23,7 +23,7 @@ from config.core.http.caller import HttpCaller
 from greeks.domain import Contract, Deliverable, Fetched, Snapshot
 from greeks.providers.decoding import decode_rows
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
-from portfolio.brokers.registry import register_broker
+from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.tastytrade.account import (
     decode_account,
     decode_balances,
@@ -46,14 +46,15 @@ from portfolio.brokers.tastytrade.future_symbols import (
     decode_terms,
     futures_of,
 )
-from portfolio.brokers.tastytrade.market_data import BATCH_SIZE, decode_snapshot
-from portfolio.brokers.tastytrade.orders import decode_order
-from portfolio.brokers.tastytrade.streaming import (
+from portfolio.brokers.tastytrade.market_data import (
+    BATCH_SIZE,
+    decode_snapshot,
     decode_streamer_token,
     fetch_streamer_symbols,
     fresh_streamed,
+    tastytrade_symbol,
 )
-from portfolio.brokers.tastytrade.symbols import tastytrade_symbol
+from portfolio.brokers.tastytrade.orders import decode_order
 from portfolio.brokers.tastytrade.transactions import decode_transaction
 from portfolio.domain import (
     AccountEvent,
@@ -71,7 +72,7 @@ TRANSACTIONS_PER_PAGE: Final = 500
 MAXIMUM_PAGES: Final = 400
 
 
-class TastytradeAdapter:
+class TastytradeAdapter(BrokerAdapter):
     """``BrokerAdapter`` for Tastytrade."""
 
     broker = Broker.TASTY
@@ -107,13 +108,7 @@ class TastytradeAdapter:
             futures=self._terms_of_held(rows),
             deliverables=self._deliverables(rows),
         )
-        return decode_rows(
-            rows,
-            decode,
-            kind="position",
-            source=SOURCE,
-            as_of=fetched_at,
-        )
+        return decode_rows(rows, decode, kind="position", source=SOURCE, as_of=fetched_at)
 
     def fetch_open_orders(self, account_number: str) -> Fetched[BrokerOrder]:
         """Return the day's orders: working ones and those that ended today."""
@@ -281,6 +276,3 @@ def open_tastytrade() -> TastytradeAdapter:
             renew=token.renew,
         )
     )
-
-
-register_broker(Broker.TASTY)(open_tastytrade)

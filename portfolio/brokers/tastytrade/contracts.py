@@ -30,6 +30,7 @@ from portfolio.brokers.tastytrade.future_symbols import (
     FUTURE,
     FUTURE_OPTION,
     Futures,
+    FutureTerms,
     future_and_root,
     instant_near,
     new_york_date,
@@ -165,6 +166,14 @@ def _checked_length(symbol: str) -> str:
     return symbol
 
 
+def _size(multiplier: Decimal | None, terms: FutureTerms | None, symbol: str) -> Decimal:
+    """Return the multiplier of the row, else that of the future's terms."""
+    size = multiplier or (terms.multiplier if terms else None)
+    if size is None:
+        raise BadRow(f"multiplier: unknown for {symbol}")
+    return size
+
+
 def _option(
     symbol: str, underlying: str, multiplier: Decimal | None, deliverables: Deliverables
 ) -> Contract:
@@ -195,9 +204,7 @@ def _future(
     if matched is None:
         raise BadRow(f"symbol: {symbol[:32]!r} is not a future's")
     terms = futures.get(symbol)
-    size = multiplier or (terms.multiplier if terms else None)
-    if size is None:
-        raise BadRow(f"multiplier: unknown for {symbol}")
+    size = _size(multiplier, terms, symbol)
     expires_at = expires_at or (terms.expires_at if terms else None)
     expiry = terms.expiry if terms else None
     root = matched["root"]
@@ -221,8 +228,7 @@ def _future(
 def _event(
     symbol: str, named: str, multiplier: Decimal | None, expires_at: datetime | None
 ) -> Contract:
-    if multiplier is None:
-        raise BadRow(f"multiplier: unknown for {symbol}")
+    size = _size(multiplier, None, symbol)
     return Contract(
         kind=InstrumentKind.EVENT,
         symbol=symbol,
@@ -230,7 +236,7 @@ def _event(
         root=_checked_length(symbol),
         expiry=None if expires_at is None else new_york_date(expires_at),
         expires_at=expires_at,
-        multiplier=multiplier,
+        multiplier=size,
         currency=CURRENCY,
         aliases={SOURCE: symbol},
     )
@@ -249,9 +255,7 @@ def _future_option(
         raise BadRow(f"symbol: {symbol[:40]!r} is not a future option's")
     underlying, root = names
     terms = futures.get(underlying)
-    size = multiplier or (terms.multiplier if terms else None)
-    if size is None:
-        raise BadRow(f"multiplier: unknown for {symbol}")
+    size = _size(multiplier, terms, symbol)
     try:
         expiry = date(2000 + int(matched["year"]), int(matched["month"]), int(matched["day"]))
     except ValueError:

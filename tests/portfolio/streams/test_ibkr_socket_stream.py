@@ -111,7 +111,9 @@ def test_reason_that_is_said_at_once_is_said_every_time() -> None:
 def test_processes_that_only_ask_load_no_client_and_no_optimiser() -> None:
     look = (
         "import django, sys; django.setup(); import config.urls\n"
-        "from portfolio.brokers.registry import registered_brokers; registered_brokers()\n"
+        "from django.utils.module_loading import import_string\n"
+        "from portfolio.brokers.registry import ADAPTERS\n"
+        "[*map(import_string, ADAPTERS.values())]\n"
         "from config.core.live.streams import registered_streams; registered_streams()\n"
         "print([name for name in ('ib_async', 'scipy.optimize') if name in sys.modules])"
     )

@@ -167,8 +167,10 @@ def test_failing_chains_open_no_breaker_of_the_book(settings: Any) -> None:
     book.close()
 
 
-def test_chains_leave_half_of_the_calls_to_the_book() -> None:
-    budgets = with_share_of("chains", call_budgets(calls_per_second=8, endpoint_seconds=5))
+def test_chains_leave_half_of_the_calls_to_the_book(settings: Any) -> None:
+    settings.IBKR_PORTAL_CALLS_PER_SECOND = 8
+    settings.IBKR_PORTAL_ENDPOINT_SECONDS = 5.0
+    budgets = with_share_of("chains", call_budgets())
     own, everyones = budgets[""]
     assert (own.limit, everyones.limit) == (4, 8)
     assert own.name != everyones.name

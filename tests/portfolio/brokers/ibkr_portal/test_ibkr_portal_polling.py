@@ -14,12 +14,11 @@ from config.core.http.caller import HttpCaller
 from config.core.redis.client import redis_client
 from config.core.redis.process_copies import forget_process_copies
 from greeks.domain import Contract
-from portfolio.brokers.ibkr_portal import polling
 from portfolio.brokers.ibkr_portal import session as ibkr_portal_session
+from portfolio.brokers.ibkr_portal import snapshots
 from portfolio.brokers.ibkr_portal.gateway import PortalGateway
-from portfolio.brokers.ibkr_portal.polling import IN_VAIN_SECONDS, poll_snapshots
 from portfolio.brokers.ibkr_portal.session import GatewayMemory, PortalSession
-from portfolio.brokers.ibkr_portal.snapshots import DELTA, LAST
+from portfolio.brokers.ibkr_portal.snapshots import DELTA, IN_VAIN_SECONDS, LAST, poll_snapshots
 from tests.portfolio.books import option, stock
 from tests.portfolio.brokers.ibkr_portal.ibkr_portal_support import OPEN_SESSION
 
@@ -77,7 +76,7 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def _own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "time", Clock())
+    monkeypatch.setattr(snapshots, "time", Clock())
 
 
 @pytest.fixture

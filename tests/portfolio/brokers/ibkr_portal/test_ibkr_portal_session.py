@@ -372,8 +372,11 @@ def test_bridge_within_its_budgets_is_never_refused(
     assert {request.status for request in sandbox.faults.requests()} == {200}
 
 
-def test_slow_endpoints_have_a_budget_of_their_own() -> None:
-    budgets = call_budgets(calls_per_second=8, endpoint_seconds=6.0)
+def test_slow_endpoints_have_a_budget_of_their_own(settings: Any) -> None:
+    assert call_budgets() == {}
+    settings.IBKR_PORTAL_CALLS_PER_SECOND = 8
+    settings.IBKR_PORTAL_ENDPOINT_SECONDS = 6.0
+    budgets = call_budgets()
     # In this order: the slow endpoint's turn comes last, right before the call.
     assert [(path, b.limit, b.seconds) for path, b in budgets.items()] == [
         ("", 8, 1.0),
@@ -382,7 +385,6 @@ def test_slow_endpoints_have_a_budget_of_their_own() -> None:
         ("/iserver/account/orders", 1, 6.0),
         ("/iserver/account/trades", 1, 6.0),
     ]
-    assert call_budgets(calls_per_second=0, endpoint_seconds=0) == {}
 
 
 def test_certificate_is_unchecked_on_loopback_only(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract, Fetched, InstrumentKind
 from portfolio.brokers.tastytrade.adapter import TastytradeAdapter
-from portfolio.brokers.tastytrade.symbols import tastytrade_symbol
+from portfolio.brokers.tastytrade.market_data import tastytrade_symbol
 from tests.portfolio.brokers.tastytrade.tastytrade_support import (
     ACCOUNT,
     FILL,

@@ -16,7 +16,7 @@ from greeks.domain import Contract
 from greeks.providers.tastytrade_dxlink import client as tastytrade_dxlink
 from greeks.providers.tastytrade_dxlink import connection as tastytrade_dxlink_connection
 from greeks.providers.tastytrade_dxlink.connection import ENTRIES_A_MESSAGE
-from portfolio.brokers.tastytrade.streaming import streamed_symbols
+from portfolio.brokers.tastytrade.market_data import streamed_symbols
 from tests.portfolio.brokers.tastytrade.feed import Feed
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +32,7 @@ def anyio_backend() -> str:
 def contracts(sandbox: Sandbox) -> dict[str, Contract]:
     """What the simulated book holds, by streamer symbol."""
     book = sandbox.books.account("5WX00001")
-    return streamed_symbols(position.contract for position in book.positions())
+    return streamed_symbols((position.contract for position in book.positions()), {})
 
 
 StartFeed = Callable[..., Any]
@@ -93,7 +93,7 @@ async def test_chain_that_would_drop_the_connection_is_followed(
 ) -> None:
     market = sandbox.market
     chain = [c for expiry in market.expiries("SPY")[:6] for c in market.chain("SPY", expiry)]
-    contracts = streamed_symbols(chain)
+    contracts = streamed_symbols(chain, {})
     assert len(contracts) > 600
     sandbox.faults.forget_requests()
     async with start(contracts) as feed:

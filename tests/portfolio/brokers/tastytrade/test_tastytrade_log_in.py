@@ -17,7 +17,7 @@ from config.core.errors import (
     RetryableError,
     UnauthorisedError,
 )
-from portfolio.brokers.tastytrade.log_in import log_in
+from portfolio.brokers.tastytrade.token_source import log_in
 
 _secrets = map("secret-{}".format, count())
 

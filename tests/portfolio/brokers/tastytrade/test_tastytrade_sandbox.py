@@ -27,7 +27,7 @@ from greeks.sandbox.market import Market
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.registry import open_adapter
 from portfolio.brokers.tastytrade.adapter import TastytradeAdapter
-from portfolio.brokers.tastytrade.log_in import log_in
+from portfolio.brokers.tastytrade.token_source import log_in
 from portfolio.domain import AccountEvent, Broker, BrokerPosition, CashMovement, ExecutionCancel
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
 from portfolio.sandbox.tastytrade.transactions import history

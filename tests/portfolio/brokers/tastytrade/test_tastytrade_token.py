@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config.core.errors import MalformedResponse
-from portfolio.brokers.tastytrade.streaming import decode_streamer_token
+from portfolio.brokers.tastytrade.market_data import decode_streamer_token
 
 pytestmark = pytest.mark.anyio
 TOKEN = {
