@@ -6,7 +6,6 @@ are read before any fixture. Each parallel worker is a process with a Valkey of 
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import shutil
@@ -111,16 +110,6 @@ def _place(item: pytest.Item) -> int:
 
 def _uses_database(case: type[unittest.TestCase]) -> bool:
     return issubclass(case, TransactionTestCase)
-
-
-def pytest_collection_finish() -> None:
-    """Take what was imported and collected out of the garbage collector's sight: it stays.
-
-    What tests leave is collected in fewer, larger rounds.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

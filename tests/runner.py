@@ -21,9 +21,9 @@ from tests.servers.chromium import browser_program, browser_ready
 from tests.servers.postgres import NoPostgres, running_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-# Together twice a small machine's cores: on SQLite two workers begin with the browser and the
-# faults, which mostly wait. Each more costs a collection of all tests.
-WORKERS = {"SQLite": "3", "PostgreSQL": "1"}
+# More than a small machine's cores: on SQLite three workers begin with the browser, the faults and
+# the demo, which often wait. Each more costs a collection of all tests.
+WORKERS = {"SQLite": "4", "PostgreSQL": "1"}
 CHECKS_AT_ONCE = 3
 MYPY_WORKERS = "2"
 WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
