@@ -60,15 +60,15 @@ class PortfolioConfig(AppConfig):
             register_token_provider(provider, f"portfolio.brokers.{token_source}")
         register_chain_module("portfolio.brokers.ibkr_portal.chains")
         register_stream("sessions", "portfolio.streams.sessions.keep_sessions")
-        register_stream("prices", "portfolio.streams.prices.keep_prices_stored")
+        register_stream("prices", "portfolio.streams.publishing.keep_prices_stored")
         register_stream("updates", "portfolio.streams.updates.update_portfolios")
         register_stream("dxlink", "portfolio.streams.dxlink.stream_dxlink")
         register_stream("ibkr_socket", "portfolio.streams.ibkr_socket.own_gateway")
         register_sandbox_server(
-            "ibkr_portal", "portfolio.sandbox.ibkr_portal.server.build_server", base_path="/v1/api"
+            "ibkr_portal", "portfolio.sandbox.ibkr_portal.server.PortalServer", base_path="/v1/api"
         )
         register_sandbox_listener(
-            "ibkr_socket", "portfolio.sandbox.ibkr_socket.server.build_listener"
+            "ibkr_socket", "portfolio.sandbox.ibkr_socket.server.GatewayServer"
         )
         register_sandbox_server("ibkr_flex", "portfolio.sandbox.ibkr_flex.server.build_server")
         register_sandbox_server("tastytrade", "portfolio.sandbox.tastytrade.server.build_server")

@@ -79,15 +79,10 @@ def prepare_up_environment(arguments: Sequence[str]) -> None:
         prepare_environment({"WEBSOCKET_ORIGINS": ",".join(_origins(arguments))})
 
 
-def prepare_process_environment(_arguments: Sequence[str]) -> None:
-    """Set up one process by itself."""
-    prepare_alone()
-
-
 PREPARATIONS = {
     "demo": prepare_demo_environment,
     "up": prepare_up_environment,
-    "run_process": prepare_process_environment,
+    "run_process": lambda _arguments: prepare_alone(),
 }
 
 

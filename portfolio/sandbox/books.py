@@ -20,7 +20,7 @@ from greeks.domain import Contract, InstrumentKind
 from greeks.sandbox.lines import DOLLARS, dollars
 from greeks.sandbox.market import Market
 from portfolio.domain import Broker, ExecutionKind
-from portfolio.sandbox.fills import SimulatedExecution, Trade
+from portfolio.sandbox.fills import SimulatedExecution
 from portfolio.sandbox.ledger import EXCHANGE, LAST_FILL_SECONDS, Ledger
 from portfolio.sandbox.margin import Holding, margin_requirements
 from portfolio.sandbox.orders import (
@@ -153,7 +153,9 @@ class SimulatedAccount:
 
     def orders(self) -> list[SimulatedOrder]:
         """Return working orders, then the orders filled since the session opened."""
-        trades = self._open_trades()
+        now = self._market.seconds()
+        held = self._ledger.trades(self.account_number, now, now)
+        trades = [trade for trade in held if trade.closed_at > now]
         working = [profit_order(self._ledger, trade) for trade in trades if takes_profit(trade)]
         working += [target_order(self._ledger, trade) for trade in trades if trade.program.line]
         shares = next((trade for trade in trades if is_stock(trade)), None)
@@ -182,14 +184,6 @@ class SimulatedAccount:
                     paid = sum(fill.quantity * fill.price for fill in opened)
                     price = paid / sum(fill.quantity for fill in opened)
                     yield fills[0].contract, quantity, price
-
-    def _open_trades(self) -> list[Trade]:
-        now = self._market.seconds()
-        return [
-            trade
-            for trade in self._ledger.trades(self.account_number, now, now)
-            if trade.closed_at > now
-        ]
 
     def _fills(self, back_to: float | None = None) -> list[SimulatedExecution]:
         """Return all fills of trades that were open this quarter (or since ``back_to``)."""
@@ -274,6 +268,9 @@ class SimulatedBooks:
 
     def accounts(self) -> tuple[SimulatedAccount, ...]:
         return self._accounts
+
+    def accounts_at(self, broker: Broker) -> list[SimulatedAccount]:
+        return [account for account in self._accounts if account.broker is broker]
 
     def account(self, number: str) -> SimulatedAccount | None:
         """Return the account with this number, or ``None``."""

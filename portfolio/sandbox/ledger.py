@@ -113,10 +113,8 @@ class Ledger:
     def _opening(self, program: Program, cycle: int) -> float:
         if self._rolling:
             weeks = program.weeks * cycle + program.week
-            day = _FIRST_MONDAY + timedelta(days=7 * weeks + program.weekday)
-            while not is_trading_day(EXCHANGE, day):
-                day += timedelta(days=1)
-            return _order_time(day, program)
+            planned = _FIRST_MONDAY + timedelta(days=7 * weeks + program.weekday)
+            return _order_time(_session_from(planned), program)
         day = local_date(EXCHANGE, self._as_of)
         ago = 5 * program.week + program.weekday
         while True:
@@ -133,7 +131,8 @@ class Ledger:
         chosen_at, kept_until = self._as_of, self._as_of
         if self._rolling:
             closed_at = self._opening(program, cycle + 1) - _ROLL_SECONDS
-            first = self._first_order(program)
+            # Before it, the account had sent no order.
+            first = _order_time(_session_from(self.begins_on), program)
             if closed_at <= first or (program.settled and opened_at < first):
                 return None
             opened_at = max(opened_at, first)
@@ -154,7 +153,8 @@ class Ledger:
         prices, settled_at = self._prices(legs, opened_at), math.inf
         if program.settled:
             settled_at = settlement_time(legs[0][0])
-            closed_at = _order_time(_session_after(settled_at), program)
+            next_day = local_date(EXCHANGE, settled_at) + timedelta(days=1)
+            closed_at = _order_time(_session_from(next_day), program)
         elif program.split:
             settled_at = split_time(opened_at)
             # Before the split half as many shares cost twice as much each.
@@ -162,13 +162,6 @@ class Ledger:
         return Trade(
             program, 100_000 * index + cycle, opened_at, closed_at, legs, prices, settled_at
         )
-
-    def _first_order(self, program: Program) -> float:
-        """Return when the program's account sent its first order."""
-        day = self.begins_on
-        while not is_trading_day(EXCHANGE, day):
-            day += timedelta(days=1)
-        return _order_time(day, program)
 
     def _prices(self, legs: tuple[tuple[Contract, int], ...], at: float) -> tuple[float, ...]:
         values = self._market.values([contract for contract, _ in legs], np.array([at]))
@@ -272,8 +265,8 @@ def accounts_begin_on(today: date) -> date:
     return date(today.year, 1, 1) if today.month > 6 else date(today.year - 1, 7, 1)
 
 
-def _session_after(seconds: float) -> date:
-    day = local_date(EXCHANGE, seconds) + timedelta(days=1)
+def _session_from(day: date) -> date:
+    """Return the day, or the first trading day after it."""
     while not is_trading_day(EXCHANGE, day):
         day += timedelta(days=1)
     return day

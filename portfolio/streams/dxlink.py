@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -178,14 +179,12 @@ def held_contracts(listed: dict[str, str] | None = None) -> HeldContracts:
 
 def _listed_symbols(symbols: set[str]) -> dict[str, str]:
     """Return streamer symbols, empty for what the vendor does not list; none if it fails."""
-    adapter = open_tastytrade()
-    try:
-        return dict.fromkeys(symbols, "") | adapter.fetch_streamer_symbols(symbols)
-    except ProviderError as error:
-        logger.info("dxlink_futures_unlisted", code=error.code)
-        return {}
-    finally:
-        adapter.close()
+    with closing(open_tastytrade()) as adapter:
+        try:
+            return dict.fromkeys(symbols, "") | adapter.fetch_streamer_symbols(symbols)
+        except ProviderError as error:
+            logger.info("dxlink_futures_unlisted", code=error.code)
+            return {}
 
 
 async def _fetch_token() -> StreamerToken:
@@ -193,8 +192,5 @@ async def _fetch_token() -> StreamerToken:
 
 
 def _token() -> StreamerToken:
-    adapter = open_tastytrade()
-    try:
+    with closing(open_tastytrade()) as adapter:
         return adapter.fetch_streamer_token()
-    finally:
-        adapter.close()

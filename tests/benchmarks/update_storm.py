@@ -53,7 +53,7 @@ def measure_here(_options: Options) -> list[Row]:
 
 
 async def _measured(snapshots: list[Any], asked: list[int]) -> list[Row]:
-    from portfolio.streams.prices import keep_prices_stored
+    from portfolio.streams.publishing import keep_prices_stored
     from portfolio.streams.updates import UpdateLoop
     from portfolio.updates.statistics import get_queue_stats
 

@@ -36,7 +36,15 @@ class Channel:
             self.period = min(max(float(period), SHORTEST_PERIOD), LONGEST_PERIOD)
         self.compact = wanted.get("acceptDataFormat") == "COMPACT"
         self.adopt(wanted.get("acceptEventFields"))
-        return self.configuration()
+        message: Message = {
+            "type": "FEED_CONFIG",
+            "channel": self.number,
+            "aggregationPeriod": self.period,
+            "dataFormat": "COMPACT" if self.compact else "FULL",
+        }
+        if self.compact:
+            message["eventFields"] = {kind: list(names) for kind, names in self.fields.items()}
+        return message
 
     def adopt(self, fields: object) -> None:
         """Send these fields in this order from now on; unknown ones are ignored."""
@@ -47,17 +55,6 @@ class Channel:
             kept = tuple(name for name in names if name in known)
             if kept:
                 self.fields[kind] = kept
-
-    def configuration(self) -> Message:
-        message: Message = {
-            "type": "FEED_CONFIG",
-            "channel": self.number,
-            "aggregationPeriod": self.period,
-            "dataFormat": "COMPACT" if self.compact else "FULL",
-        }
-        if self.compact:
-            message["eventFields"] = {kind: list(names) for kind, names in self.fields.items()}
-        return message
 
     def subscribe(self, message: Mapping[str, Any], market: Market) -> None:
         """Apply a FEED_SUBSCRIPTION: ``reset``, then ``remove``, then ``add``."""

@@ -10,15 +10,13 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from greeks.domain import Contract, InstrumentKind
 from greeks.instruments.occ import OptionSymbolError, parse_streamer
 from greeks.sandbox.market import Market
 from greeks.sandbox.quotes import SimulatedQuote
-from portfolio.sandbox.tastytrade.instruments import is_traded
+from portfolio.sandbox.tastytrade.instruments import NEW_YORK, is_traded
 
-NEW_YORK: Final = ZoneInfo("America/New_York")
 NAN: Final = "NaN"
 #: The server's own order of fields; no client uses it.
 EVENT_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -82,7 +82,7 @@ class FlexServer:
             return self._message("Fail", "1017")
         if number <= _QUESTIONS_BEFORE:
             return self._message("Warn", "1019")
-        accounts = [a for a in self.context.books.accounts() if a.broker is Broker.IBKR]
+        accounts = self.context.books.accounts_at(Broker.IBKR)
         body = statement(accounts, *days, at=self.context.market.now())
         return Response(body, media_type="text/xml")
 

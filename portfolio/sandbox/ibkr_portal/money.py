@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from portfolio.sandbox.books import SimulatedAccount
 from portfolio.sandbox.records import SimulatedSummary
 
 
-def account_row(account: SimulatedAccount, *, opened_at: datetime) -> dict[str, Any]:
+def account_row(account: SimulatedAccount, at: datetime) -> dict[str, Any]:
+    """Return a row of ``/portfolio/accounts``: the account was opened a year ago."""
     number = account.account_number
     return {
         "id": number,
@@ -22,7 +23,7 @@ def account_row(account: SimulatedAccount, *, opened_at: datetime) -> dict[str, 
         "accountTitle": "Simulated account",
         "displayName": "Simulated account",
         "accountAlias": None,
-        "accountStatus": int(opened_at.timestamp() * 1000),
+        "accountStatus": int((at - timedelta(days=365)).timestamp() * 1000),
         "currency": account.currency,
         "type": "DEMO",
         "tradingType": "STKNOPT",

@@ -23,7 +23,7 @@ _SEC_TYPES = {
     InstrumentKind.CURRENCY: "CASH",
     InstrumentKind.EVENT: "OPT",
 }
-_STATUSES = {
+STATUSES = {
     OrderStatus.PENDING: "PendingSubmit",
     OrderStatus.WORKING: "Submitted",
     OrderStatus.PARTIALLY_FILLED: "Submitted",
@@ -34,7 +34,7 @@ _STATUSES = {
 }
 _ORDER_TYPES = {"LMT": ("LIMIT", "Limit"), "MKT": ("MARKET", "Market"), "STP": ("STOP", "Stop")}
 #: The contract id of a US dollar combination.
-_COMBINATION = 28812380
+COMBINATION = 28812380
 
 
 def conid(contract: Contract) -> int:
@@ -121,6 +121,12 @@ def live_position_row(position: SimulatedPosition, at: datetime) -> dict[str, An
     }
 
 
+def order_price(order: SimulatedOrder) -> float:
+    """Return the price in the unit of the quotes."""
+    single = len(order.legs) == 1
+    return quoted(order.legs[0][0], order.limit_price) if single else order.limit_price
+
+
 def order_row(account: SimulatedAccount, order: SimulatedOrder) -> dict[str, Any]:
     """Return a row of ``/iserver/account/orders``; a combination buys signed ratios."""
     single = len(order.legs) == 1
@@ -129,11 +135,11 @@ def order_row(account: SimulatedAccount, order: SimulatedOrder) -> dict[str, Any
     legs = ",".join(f"{conid(leg)}/{size // order.quantity}" for leg, size in order.legs)
     number = account.account_number
     stamp = order.updated_at
-    price = quoted(contract, order.limit_price) if single else order.limit_price
+    price = order_price(order)
     return {
         "acct": number,
-        "conidex": str(conid(contract)) if single else f"{_COMBINATION};;;{legs}",
-        "conid": conid(contract) if single else _COMBINATION,
+        "conidex": str(conid(contract)) if single else f"{COMBINATION};;;{legs}",
+        "conid": conid(contract) if single else COMBINATION,
         "account": number,
         "orderId": order.order_id,
         "cashCcy": contract.currency,
@@ -147,8 +153,8 @@ def order_row(account: SimulatedAccount, order: SimulatedOrder) -> dict[str, Any
         "filledQuantity": float(order.filled_quantity),
         "totalSize": float(order.quantity),
         "companyName": contract.description,
-        "status": _STATUSES[order.status],
-        "order_ccp_status": _STATUSES[order.status],
+        "status": STATUSES[order.status],
+        "order_ccp_status": STATUSES[order.status],
         "avgPrice": str(price) if order.filled_quantity else "",
         "origOrderType": original,
         "supportsTaxOpt": "1",

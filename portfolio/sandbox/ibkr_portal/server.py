@@ -8,7 +8,7 @@ call is empty, and the first snapshot has only the conid.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.applications import Starlette
@@ -48,7 +48,6 @@ class Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
 
 
 class PortalServer:
@@ -56,9 +55,7 @@ class PortalServer:
 
     def __init__(self, context: SandboxContext) -> None:
         self.market = context.market
-        self.accounts: list[SimulatedAccount] = [
-            account for account in context.books.accounts() if account.broker == Broker.IBKR
-        ]
+        self.accounts: list[SimulatedAccount] = context.books.accounts_at(Broker.IBKR)
         self.session = SessionRules()
         self.limits = LimitRules(enabled=context.limits)
         self._insists = not context.recorded
@@ -80,9 +77,9 @@ class PortalServer:
             ("GET", "/iserver/accounts", self._brokerage_accounts),
             ("GET", "/portfolio/accounts", self._portfolio_accounts),
             ("GET", "/portfolio/subaccounts", self._portfolio_accounts),
-            ("GET", "/portfolio/{account}/meta", self._meta),
-            ("GET", "/portfolio/{account}/summary", self._summary),
-            ("GET", "/portfolio/{account}/ledger", self._ledger),
+            ("GET", "/portfolio/{account}/meta", self._of_account(money.account_row)),
+            ("GET", "/portfolio/{account}/summary", self._of_account(money.portfolio_summary)),
+            ("GET", "/portfolio/{account}/ledger", self._of_account(money.ledger)),
             ("POST", "/portfolio/{account}/positions/invalidate", self._invalidate),
             ("GET", "/portfolio/{account}/positions/{page:int}", self._position_page),
             ("GET", "/portfolio2/{account}/positions", self._live_positions),
@@ -137,6 +134,12 @@ class PortalServer:
                 return account
         raise Refused(400, f"Bad Request: account {wanted[:32]} is not accessible")
 
+    def _of_account(
+        self, answer: Callable[[SimulatedAccount, datetime], Any]
+    ) -> Callable[[Request], Any]:
+        """Return the handler that answers about the account in the path, as of now."""
+        return lambda request: answer(self._account(request), self.market.now())
+
     # --- Session ------------------------------------------------------------------------------
     def _status(self, request: Request) -> Any:
         return self.session.status()
@@ -159,21 +162,10 @@ class PortalServer:
 
     def _portfolio_accounts(self, request: Request) -> Any:
         self.session.prepare("portfolio")
-        opened_at = self.market.now() - timedelta(days=365)
-        return [money.account_row(account, opened_at=opened_at) for account in self.accounts]
-
-    def _meta(self, request: Request) -> Any:
-        opened_at = self.market.now() - timedelta(days=365)
-        return money.account_row(self._account(request), opened_at=opened_at)
-
-    def _summary(self, request: Request) -> Any:
-        return money.portfolio_summary(self._account(request), self.market.now())
+        return [money.account_row(account, self.market.now()) for account in self.accounts]
 
     def _brokerage_summary(self, request: Request) -> Any:
         return money.brokerage_summary(self._account(request))
-
-    def _ledger(self, request: Request) -> Any:
-        return money.ledger(self._account(request), self.market.now())
 
     def _partitioned_pnl(self, request: Request) -> Any:
         return {
@@ -214,15 +206,11 @@ class PortalServer:
         forced = request.query_params.get("force") == "true"
         first = not self.session.is_prepared("orders")
         self.session.prepare("orders")
-        rows = (
-            []
-            if first or forced
-            else [
-                payloads.order_row(account, order)
-                for account in self.accounts
-                for order in account.orders()
-            ]
-        )
+        rows = [
+            payloads.order_row(account, order)
+            for account in (() if first or forced else self.accounts)
+            for order in account.orders()
+        ]
         return {"orders": rows, "snapshot": False}
 
     def _trades(self, request: Request) -> Any:
@@ -270,8 +258,3 @@ class PortalServer:
 async def _refusal(request: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, Refused) else 500
     return JSONResponse({"error": str(error), "statusCode": status}, status_code=status)
-
-
-def build_server(context: SandboxContext) -> PortalServer:
-    """Return the application, for the sandbox's registry."""
-    return PortalServer(context)

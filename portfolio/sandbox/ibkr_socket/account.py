@@ -11,7 +11,7 @@ from portfolio.sandbox.ibkr_socket import messages
 from portfolio.sandbox.ibkr_socket.faults import GatewayFaults
 from portfolio.sandbox.ibkr_socket.frames import UNSET, Field, Fields
 from portfolio.sandbox.ibkr_socket.money import account_values, ledger_values
-from portfolio.sandbox.ibkr_socket.session import Handler, Session
+from portfolio.sandbox.ibkr_socket.session import Handler, Session, ignore
 from portfolio.sandbox.ibkr_terms import quoted
 from portfolio.sandbox.records import SimulatedPosition
 
@@ -38,9 +38,9 @@ class AccountDesk:
             63: self._cancel_summary,
             64: self._cancel_positions,
             74: self._positions_multi,
-            75: _ignore,
+            75: ignore,
             76: self._updates_multi,
-            77: _ignore,
+            77: ignore,
             92: self._profit_and_loss,
             93: self._cancel_profit_and_loss,
             94: self._profit_and_loss,
@@ -189,18 +189,9 @@ class AccountDesk:
             session.send(*messages.account_value(tag, value, currency, number))
         for held in self._held(account):
             columns, quantity, cost = _position_columns(held, primary=True)
-            session.send(
-                *messages.portfolio_value(
-                    number,
-                    columns,
-                    quantity=quantity,
-                    price=quoted(held.contract, held.price),
-                    market_value=held.market_value,
-                    average_cost=cost,
-                    unrealized_pnl=held.unrealized_pnl,
-                    realized_pnl=0.0,
-                )
-            )
+            price = quoted(held.contract, held.price)
+            money = (price, held.market_value, cost, held.unrealized_pnl, 0.0)
+            session.send(*messages.portfolio_value(number, columns, quantity, *money))
         session.send(8, 1, f"{self._market.now():%H:%M}")
 
     def _send_summary(self, session: Session, request_id: int, tags: Sequence[str]) -> None:
@@ -268,7 +259,3 @@ def _summary_values(
             for row in ledger_values(account):
                 if currency == "ALL" or row[2] == (currency or "BASE"):
                     yield row
-
-
-def _ignore(session: Session, fields: list[str]) -> None:
-    """Ignore a cancellation: the subscription sends nothing more anyway."""

@@ -49,22 +49,9 @@ class WantedContract:
         """Parse the fields. Raises ValueError unless there are twelve, with valid numbers."""
         if len(fields) != 12:
             raise ValueError(f"a contract has 12 fields, not {len(fields)}")
-        number, symbol, kind, expiry, strike, right, *rest = fields
-        multiplier, exchange, primary, currency, local, trading = rest
-        return cls(
-            int(number or 0),
-            symbol,
-            kind,
-            expiry,
-            float(strike or 0.0),
-            {"CALL": "C", "PUT": "P"}.get(right.upper(), right.upper()),
-            multiplier,
-            exchange,
-            primary,
-            currency,
-            local,
-            trading,
-        )
+        number, symbol, kind, expiry, strike, right, *others = fields
+        side = {"CALL": "C", "PUT": "P"}.get(right.upper(), right.upper())
+        return cls(int(number or 0), symbol, kind, expiry, float(strike or 0.0), side, *others)
 
     def agrees(self, contract: Contract) -> bool:
         """Return whether the contract matches the description."""

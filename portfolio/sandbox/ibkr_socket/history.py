@@ -13,10 +13,10 @@ import numpy as np
 
 from greeks.domain import Contract
 from greeks.sandbox.market import Market
-from greeks.sandbox.sessions import EXCHANGES, half_days, instant, is_trading_day, local_date
+from greeks.sandbox.sessions import EXCHANGES, instant, is_trading_day, local_date, sessions_of
 from portfolio.sandbox.ibkr_socket.contracts import NOT_FOUND, ContractLookup, WantedContract
 from portfolio.sandbox.ibkr_socket.frames import Field
-from portfolio.sandbox.ibkr_socket.session import Handler, Session
+from portfolio.sandbox.ibkr_socket.session import Handler, Session, ignore
 
 _DAYS = {"D": 1.0, "W": 7.0, "M": 30.4375, "Y": 365.25}
 _SHOWN = ("TRADES", "MIDPOINT", "ADJUSTED_LAST", "BID", "ASK")
@@ -37,7 +37,7 @@ class HistoryDesk:
         self._asked_at: deque[float] = deque()
 
     def handlers(self) -> Mapping[int, Handler]:
-        return {20: self._request, 25: _cancel}
+        return {20: self._request, 25: ignore}
 
     def _request(self, session: Session, fields: list[str]) -> None:
         request_id, wanted = int(fields[1]), WantedContract.read(fields[2:14])
@@ -108,23 +108,10 @@ class HistoryDesk:
             day -= timedelta(days=1)
         if not chosen:
             return []
-        early = half_days(exchange.name)
+        hours = sessions_of(exchange.name, always_open=False)
+        opened = [instant(exchange.name, day, exchange.opens) for day in reversed(chosen)]
         moments = np.array(
-            [
-                np.linspace(
-                    instant(exchange.name, day, exchange.opens),
-                    min(
-                        instant(
-                            exchange.name,
-                            day,
-                            (exchange.closes_early if day in early else None) or exchange.closes,
-                        ),
-                        last,
-                    ),
-                    _LOOKS_A_DAY,
-                )
-                for day in reversed(chosen)
-            ]
+            [np.linspace(at, min(hours.session(at).closes_at, last), _LOOKS_A_DAY) for at in opened]
         )
         values = self._market.values([contract], moments.ravel()).round(4)
         by_day: Any = values.reshape(moments.shape).tolist()
@@ -136,7 +123,3 @@ class HistoryDesk:
 
 def _refuse(session: Session, request_id: int, code: int, reason: str) -> None:
     session.error(request_id, code, f"Historical Market Data Service error message:{reason}")
-
-
-def _cancel(session: Session, fields: list[str]) -> None:
-    """Ignore a cancellation: requests are answered at once."""

@@ -104,18 +104,8 @@ def account_summary(request_id: int, account: str, tag: str, value: str, currenc
     return (63, 1, request_id, account, tag, value, currency)
 
 
-def portfolio_value(
-    account: str,
-    columns: Fields,
-    *,
-    quantity: int,
-    price: float,
-    market_value: float,
-    average_cost: float,
-    unrealized_pnl: float,
-    realized_pnl: float,
-) -> Fields:
-    money = (price, market_value, average_cost, unrealized_pnl, realized_pnl)
+def portfolio_value(account: str, columns: Fields, quantity: int, *money: float) -> Fields:
+    """Return a holding; its money is price, value, average cost, unrealised and realised P&L."""
     return (7, 8, *columns, quantity, *money, account)
 
 

@@ -7,24 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from portfolio.domain import OrderStatus
-from portfolio.sandbox.ibkr_portal.payloads import conid
+from portfolio.sandbox.ibkr_portal.payloads import COMBINATION, STATUSES, conid, order_price
 from portfolio.sandbox.ibkr_socket.frames import UNSET, Fields
 from portfolio.sandbox.ibkr_socket.messages import SMART, contract_columns
-from portfolio.sandbox.ibkr_terms import quoted, ticker
+from portfolio.sandbox.ibkr_terms import ticker
 from portfolio.sandbox.records import SimulatedOrder
 
-#: The contract id of a US dollar combination.
-_COMBINATION = 28812380
-_STATUSES = {
-    OrderStatus.PENDING: "PendingSubmit",
-    OrderStatus.WORKING: "Submitted",
-    OrderStatus.PARTIALLY_FILLED: "Submitted",
-    OrderStatus.FILLED: "Filled",
-    OrderStatus.CANCELLED: "Cancelled",
-    OrderStatus.REJECTED: "Inactive",
-    OrderStatus.INACTIVE: "Inactive",
-}
 _EMPTY: tuple[str, ...] = ("",)
 _NO_LEG_PRICES_NOR_ROUTING = (0, 0)
 _NO_SCALE_AND_HEDGE = ("", "", "", "")
@@ -33,8 +21,8 @@ _NO_DELTA_NEUTRAL_CONTRACT_AND_ALGORITHM = (0, "")
 
 def order_status(order: SimulatedOrder) -> Fields:
     remaining = order.quantity - order.filled_quantity
-    price = _price(order) if order.filled_quantity else 0.0
-    status = _STATUSES[order.status]
+    price = order_price(order) if order.filled_quantity else 0.0
+    status = STATUSES[order.status]
     return (
         *(3, 0, status, order.filled_quantity, remaining, price),
         *(order.order_id, 0, price, 0, "", 0.0),
@@ -66,7 +54,7 @@ def open_order(account: str, order: SimulatedOrder) -> Fields:
         *_NO_SCALE_AND_HEDGE,
         *(0, "", "IB", 0),  # opted out of smart routing, clearing account, intent, not held
         *_NO_DELTA_NEUTRAL_CONTRACT_AND_ALGORITHM,
-        *(0, 0, _STATUSES[order.status]),  # solicited, what-if
+        *(0, 0, STATUSES[order.status]),  # solicited, what-if
         *((UNSET,) * 9),  # margin before, change and after
         *("", "", "", "", ""),  # commission, its least and most, its currency; a warning
         *(0, 0, 0),  # randomised size and price; no conditions
@@ -99,7 +87,7 @@ def completed_order(account: str, order: SimulatedOrder, done_at: datetime) -> F
         *_NO_SCALE_AND_HEDGE,
         *("", "IB", 0),
         *_NO_DELTA_NEUTRAL_CONTRACT_AND_ALGORITHM,
-        *(0, _STATUSES[order.status], 0, 0),  # solicited, status, randomised size and price
+        *(0, STATUSES[order.status], 0, 0),  # solicited, status, randomised size and price
         0,  # no conditions
         *(UNSET, UNSET, ""),  # stop price, limit offset, cash quantity
         *(0, 0, "", order.filled_quantity, 0),  # … cancel date, filled, futures contract
@@ -116,7 +104,7 @@ def _contract(order: SimulatedOrder) -> Fields:
         return contract_columns(contract, SMART)
     symbol = ticker(contract)
     return (
-        *(_COMBINATION, symbol, "BAG", "", 0.0, "", "", SMART),
+        *(COMBINATION, symbol, "BAG", "", 0.0, "", "", SMART),
         *(contract.currency, symbol, "COMB"),
     )
 
@@ -129,13 +117,7 @@ def _terms(order: SimulatedOrder) -> Fields:
     single = len(order.legs) == 1
     bought = not single or order.legs[0][1] > 0
     action = "BUY" if bought else "SELL"
-    return (action, order.quantity, order.order_type, _price(order), 0.0, order.time_in_force)
-
-
-def _price(order: SimulatedOrder) -> float:
-    """Return the price in the unit of the quotes."""
-    single = len(order.legs) == 1
-    return quoted(order.legs[0][0], order.limit_price) if single else order.limit_price
+    return (action, order.quantity, order.order_type, order_price(order), 0.0, order.time_in_force)
 
 
 def _legs(order: SimulatedOrder) -> Fields:

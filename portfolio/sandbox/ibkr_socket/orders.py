@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from greeks.sandbox.market import Market
 from portfolio.domain import OrderStatus
@@ -16,9 +15,9 @@ from portfolio.sandbox.ibkr_socket import messages
 from portfolio.sandbox.ibkr_socket.faults import GatewayFaults
 from portfolio.sandbox.ibkr_socket.frames import UNSET
 from portfolio.sandbox.ibkr_socket.order_messages import completed_order, open_order, order_status
-from portfolio.sandbox.ibkr_socket.session import Handler, Session
+from portfolio.sandbox.ibkr_socket.session import Handler, Session, ignore
 from portfolio.sandbox.ibkr_terms import quoted, ticker
-from portfolio.sandbox.revisions import revisions
+from portfolio.sandbox.revisions import Revision, revisions
 
 READ_ONLY = (
     "Error validating request.-'bY' : cause - The API interface is currently in Read-Only mode."
@@ -26,13 +25,6 @@ READ_ONLY = (
 _DONE = (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED)
 #: Manual orders of TWS belong to this client.
 MANUAL_CLIENT = 0
-
-
-class Correction(NamedTuple):
-    """A corrected price: the same execution under the next revision."""
-
-    revision: int
-    price: float
 
 
 class OrderDesk:
@@ -49,7 +41,7 @@ class OrderDesk:
         self._accounts = accounts
         self._faults = faults
         self._local_time = local_time
-        self._corrections: dict[str, list[Correction]] = defaultdict(list)
+        self._corrections: dict[str, list[Revision]] = defaultdict(list)
         self._announced_until = market.now()
         self._commissions_due: list[tuple[SimulatedExecution, str]] = []
 
@@ -60,25 +52,27 @@ class OrderDesk:
             5: self._own_orders,
             7: self._executions,
             8: self._next_id,
-            14: _ignore,
-            15: _ignore,
+            14: ignore,
+            15: ignore,
             16: self._all_orders,
             58: self._refuse_order,
             99: self._completed_orders,
         }
 
-    def correct(self, execution_id: str, price: float) -> str:
-        """Correct an execution's price and return its new id. Raises ValueError if unknown.
+    def correct(self, sessions: Sequence[Session], execution_id: str, price: float) -> str:
+        """Correct an execution's price, tell everyone, return its new id. Raises ValueError.
 
         The correction is an additional execution: the last part of its id is one higher.
         """
         stem = execution_id.rpartition(".")[0]
-        for _, fill in self._fills(days=7):
+        for account, fill in self._fills(days=7):
             if fill.execution_id.rpartition(".")[0] == stem:
                 *_, (newest, _) = self._revisions(fill)
                 revision = int(newest.rpartition(".")[2]) + 1
-                self._corrections[fill.execution_id].append(Correction(revision, price))
-                return f"{stem}.{revision:02d}"
+                corrected = Revision(f"{stem}.{revision:02d}", price)
+                self._corrections[fill.execution_id].append(corrected)
+                self.announce(sessions, account, fill)
+                return corrected.execution_id
         raise ValueError(f"execution_id: no execution {execution_id!r} in seven days")
 
     def send_changes(self, sessions: Sequence[Session]) -> bool:
@@ -110,12 +104,6 @@ class OrderDesk:
         for session in sessions:
             self._send_execution(session, -1, account, fill, execution_id, price)
         self._commissions_due.append((fill, execution_id))
-
-    def announce_correction(self, sessions: Sequence[Session], execution_id: str) -> None:
-        stem = execution_id.rpartition(".")[0]
-        for account, fill in self._fills(days=7):
-            if fill.execution_id.rpartition(".")[0] == stem:
-                self.announce(sessions, account, fill)
 
     # --- Requests -----------------------------------------------------------------------------
     def _refuse_order(self, session: Session, fields: list[str]) -> None:
@@ -190,14 +178,10 @@ class OrderDesk:
             for fill in account.fills(midnight - timedelta(days=days - 1)):
                 yield account, fill
 
-    def _revisions(self, fill: SimulatedExecution) -> list[tuple[str, float]]:
-        """Return id and price of the original execution and of each correction."""
-        stem = fill.execution_id.rpartition(".")[0]
+    def _revisions(self, fill: SimulatedExecution) -> list[Revision]:
+        """Return the original execution and each correction."""
         corrections = self._corrections.get(fill.execution_id, ())
-        reported = revisions(fill, self._market.now())
-        return [(told.execution_id, told.price) for told in reported] + [
-            (f"{stem}.{correction.revision:02d}", correction.price) for correction in corrections
-        ]
+        return [*revisions(fill, self._market.now()), *corrections]
 
     def _send_execution(
         self,
@@ -254,7 +238,3 @@ class OrderDesk:
         day, clock = said.split()[:2]
         zone = self._local_time(self._market.now()).tzinfo
         return datetime.strptime(f"{day} {clock}", "%Y%m%d %H:%M:%S").replace(tzinfo=zone)
-
-
-def _ignore(session: Session, fields: list[str]) -> None:
-    """Ignore log level and order binding: neither changes any data."""

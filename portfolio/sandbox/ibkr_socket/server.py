@@ -85,7 +85,7 @@ class GatewayServer:
         self._connections: set[Session] = set()
         self._held: list[tuple[Session, Fields]] = []
         self._streams = True
-        accounts = [a for a in context.books.accounts() if a.broker == Broker.IBKR]
+        accounts = context.books.accounts_at(Broker.IBKR)
         lookup = ContractLookup(self.market)
         self._account_desk = AccountDesk(self.market, accounts, self.faults)
         self._market_desk = MarketDesk(
@@ -182,9 +182,7 @@ class GatewayServer:
 
     async def correct_execution(self, execution_id: str, price: float) -> str:
         """Correct an execution's price and tell every client. Returns the new id."""
-        corrected = self._orders.correct(execution_id, price)
-        self._orders.announce_correction(list(self.sessions.values()), corrected)
-        return corrected
+        return self._orders.correct(list(self.sessions.values()), execution_id, price)
 
     async def pulse(self) -> None:
         """Send what changed since the last pulse."""
@@ -267,8 +265,3 @@ class GatewayServer:
 
     def _current_time(self, session: Session, fields: list[str]) -> None:
         session.send(49, 1, int(self.market.seconds()))
-
-
-def build_listener(context: SandboxContext, host: str, port: int) -> GatewayServer:
-    """Return the listener, for the sandbox's registry."""
-    return GatewayServer(context, host, port)

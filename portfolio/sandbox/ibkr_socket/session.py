@@ -258,3 +258,7 @@ class SessionOwner(Protocol):
     def hold(self, session: Session, fields: Fields) -> None: ...
 
     def local_time(self) -> datetime: ...
+
+
+def ignore(session: Session, fields: list[str]) -> None:
+    """Ignore what changes no data: log level, binding of orders, the end of what was sent once."""

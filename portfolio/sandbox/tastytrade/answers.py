@@ -24,6 +24,11 @@ class RefusedRequest(Exception):
         self.response = error_response(status, code, message, *errors)
 
 
+def invalid(**reasons: str) -> RefusedRequest:
+    """Return the refusal of the named parameters."""
+    return RefusedRequest(400, "validation_error", "Request validation failed", **reasons)
+
+
 async def unknown_path(request: Request, error: Exception) -> Response:
     return error_response(404, "not_found", "Not Found")
 
@@ -58,12 +63,7 @@ def page_answer(request: Request, rows: list[Payload], *, default: int) -> JSONR
 def _whole(request: Request, name: str, default: int, *, least: int, most: int) -> int:
     text = request.query_params.get(name, str(default))
     if not text.isdecimal() or not least <= int(text) <= most:
-        raise RefusedRequest(
-            400,
-            "validation_error",
-            "Request validation failed",
-            **{name: f"must be between {least} and {most}"},
-        )
+        raise invalid(**{name: f"must be between {least} and {most}"})
     return int(text)
 
 
@@ -74,9 +74,7 @@ def moment_parameter(request: Request, name: str, *, whole_day: bool = False) ->
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise RefusedRequest(
-            400, "validation_error", "Request validation failed", **{name: "is not a time"}
-        ) from None
+        raise invalid(**{name: "is not a time"}) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=NEW_YORK)
     return moment + timedelta(days=1) if whole_day else moment

@@ -103,12 +103,9 @@ def _market_data(quote: SimulatedQuote) -> Payload:
     return row
 
 
-def equity(market: Market, symbol: str) -> Payload:
+def equity(contract: Contract) -> Payload:
     """Return a row of /instruments/equities."""
-    contract = market.contract(symbol)
-    if contract is None:
-        raise KeyError(symbol)
-    index = contract.kind is InstrumentKind.INDEX
+    symbol, index = contract.symbol, contract.kind is InstrumentKind.INDEX
     return {
         "id": _number(symbol),
         "symbol": symbol,

@@ -20,6 +20,7 @@ from portfolio.sandbox.dxlink.server import PATH as STREAMER_PATH
 from portfolio.sandbox.dxlink.tokens import quote_tokens_of
 from portfolio.sandbox.tastytrade.answers import (
     RefusedRequest,
+    invalid,
     items_answer,
     listed_parameter,
     moment_parameter,
@@ -79,7 +80,9 @@ class TastytradeServer:
         return self.log_ins.grant(body)
 
     def accounts(self, request: Request) -> Response:
-        return items_answer(request, [account_item(account) for account in self._accounts()])
+        return items_answer(
+            request, [account_item(each) for each in self.books.accounts_at(Broker.TASTY)]
+        )
 
     def balances(self, request: Request) -> Response:
         if request.path_params.get("currency", "USD") != "USD":
@@ -140,41 +143,27 @@ class TastytradeServer:
                     contracts.append(found)
         asked = sum(len(listed_parameter(request, name)) for name in MARKET_DATA_KINDS)
         if not 0 < asked <= SYMBOLS_A_REQUEST:
-            raise RefusedRequest(
-                400,
-                "validation_error",
-                "Request validation failed",
-                symbols=f"between 1 and {SYMBOLS_A_REQUEST} symbols",
-            )
+            raise invalid(symbols=f"between 1 and {SYMBOLS_A_REQUEST} symbols")
         return items_answer(request, market_data(self.market, contracts))
 
     def nested_chain(self, request: Request) -> Response:
         return items_answer(request, nested_chain(self.market, self._underlying(request).symbol))
 
     def futures(self, request: Request) -> Response:
-        contracts = [self._contract(symbol) for symbol in listed_parameter(request, "symbol")]
-        return items_answer(
-            request,
-            [future(found) for found in contracts if found and found.kind is InstrumentKind.FUTURE],
-        )
+        kind = InstrumentKind.FUTURE
+        rows = [future(found) for found in self._listed(request) if found.kind is kind]
+        return items_answer(request, rows)
 
     def future_options(self, request: Request) -> Response:
-        contracts = [self._contract(symbol) for symbol in listed_parameter(request, "symbol")]
         kind = InstrumentKind.FUTURE_OPTION
-        return items_answer(
-            request, [future_option(found) for found in contracts if found and found.kind is kind]
-        )
+        rows = [future_option(found) for found in self._listed(request) if found.kind is kind]
+        return items_answer(request, rows)
 
     def equity(self, request: Request) -> Response:
-        return object_answer(request, equity(self.market, self._underlying(request).symbol))
+        return object_answer(request, equity(self._underlying(request)))
 
     def equities(self, request: Request) -> Response:
-        contracts = [self._contract(symbol) for symbol in listed_parameter(request, "symbol")]
-        rows = [
-            equity(self.market, contract.symbol)
-            for contract in contracts
-            if contract is not None and not contract.is_option
-        ]
+        rows = [equity(found) for found in self._listed(request) if not found.is_option]
         return page_answer(request, rows, default=TRANSACTIONS_A_PAGE)
 
     def equity_option(self, request: Request) -> Response:
@@ -184,11 +173,8 @@ class TastytradeServer:
         return object_answer(request, equity_option(self.market, contract))
 
     def equity_options(self, request: Request) -> Response:
-        contracts = [self._contract(symbol) for symbol in listed_parameter(request, "symbol")]
-        return items_answer(
-            request,
-            [equity_option(self.market, found) for found in contracts if found and found.is_option],
-        )
+        found = [contract for contract in self._listed(request) if contract.is_option]
+        return items_answer(request, [equity_option(self.market, option) for option in found])
 
     def quote_token(self, request: Request) -> Response:
         issued_at = self.market.now()
@@ -216,11 +202,8 @@ class TastytradeServer:
 
         return answer
 
-    def _accounts(self) -> list[SimulatedAccount]:
-        return [account for account in self.books.accounts() if account.broker is Broker.TASTY]
-
     def _account(self, request: Request) -> SimulatedAccount:
-        for account in self._accounts():
+        for account in self.books.accounts_at(Broker.TASTY):
             if account.account_number == request.path_params["account"]:
                 return account
         raise RefusedRequest(404, "record_not_found", "Account was not found")
@@ -229,6 +212,11 @@ class TastytradeServer:
         # Conids are another vendor's keys.
         found = None if symbol.isdecimal() else self.market.contract(symbol)
         return found if is_traded(found) else None
+
+    def _listed(self, request: Request) -> list[Contract]:
+        """Return the offered contracts among the request's symbols."""
+        found = map(self._contract, listed_parameter(request, "symbol"))
+        return [contract for contract in found if contract is not None]
 
     def _underlying(self, request: Request) -> Contract:
         found = self._contract(request.path_params["symbol"])

@@ -23,8 +23,7 @@ from portfolio.market_data import prices
 from portfolio.market_data.prices import write_prices
 from portfolio.models import Account, Position, PriceBar, Quote, SyncRun
 from portfolio.streams import publishing
-from portfolio.streams.prices import keep_prices_stored
-from portfolio.streams.publishing import publish
+from portfolio.streams.publishing import keep_prices_stored, publish
 from portfolio.streams.updates import UpdateLoop
 from tests.factories import AccountFactory
 from tests.portfolio.books import FakeBroker, option, position, quote, stock

@@ -133,6 +133,6 @@ def test_port_of_an_unknown_listener_is_refused_by_name() -> None:
 
 
 def test_second_factory_of_one_name_is_refused() -> None:
-    register_sandbox_listener("ibkr_socket", "portfolio.sandbox.ibkr_socket.server.build_listener")
+    register_sandbox_listener("ibkr_socket", "portfolio.sandbox.ibkr_socket.server.GatewayServer")
     with pytest.raises(ValueError, match="ibkr_socket"):
         register_sandbox_listener("ibkr_socket", "elsewhere.build")
