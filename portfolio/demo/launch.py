@@ -73,10 +73,8 @@ def _upstox_credentials() -> dict[str, str]:
 
 def prepare_up_environment(arguments: Sequence[str]) -> None:
     """Set up a real desk as configured; websockets default to the address served here."""
-    if os.environ.get("WEBSOCKET_ORIGINS") or os.environ.get("CSRF_TRUSTED_ORIGINS"):
-        prepare_environment({})
-    else:
-        prepare_environment({"WEBSOCKET_ORIGINS": ",".join(_origins(arguments))})
+    named = os.environ.get("WEBSOCKET_ORIGINS") or os.environ.get("CSRF_TRUSTED_ORIGINS")
+    prepare_environment({} if named else {"WEBSOCKET_ORIGINS": ",".join(_origins(arguments))})
 
 
 PREPARATIONS = {

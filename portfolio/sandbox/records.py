@@ -53,6 +53,14 @@ class SimulatedSummary(NamedTuple):
     unrealized_pnl: float
     realized_pnl: float
 
+    @property
+    def available(self) -> float:
+        return round(self.net_liquidation - self.initial_margin, 2)
+
+    @property
+    def cushion(self) -> float:
+        return self.excess_liquidity / self.net_liquidation if self.net_liquidation else 0.0
+
 
 class SimulatedOrder(NamedTuple):
     """An order of the day.

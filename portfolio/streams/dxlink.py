@@ -88,7 +88,9 @@ class DxLinkStream:
 
     def __init__(self, *, timing: Timing | None = None) -> None:
         self.client = DxLinkClient(
-            fetch_token=_fetch_token, expects_data=lambda: self._held.market_trades, timing=timing
+            fetch_token=lambda: asyncio.to_thread(_fetch_token),
+            expects_data=lambda: self._held.market_trades,
+            timing=timing,
         )
         self._held = HeldContracts()
         self._listed: dict[str, str] = {}
@@ -187,10 +189,6 @@ def _listed_symbols(symbols: set[str]) -> dict[str, str]:
             return {}
 
 
-async def _fetch_token() -> StreamerToken:
-    return await asyncio.to_thread(_token)
-
-
-def _token() -> StreamerToken:
+def _fetch_token() -> StreamerToken:
     with closing(open_tastytrade()) as adapter:
         return adapter.fetch_streamer_token()

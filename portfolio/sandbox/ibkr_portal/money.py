@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from portfolio.sandbox.books import SimulatedAccount
-from portfolio.sandbox.records import SimulatedSummary
 
 
 def account_row(account: SimulatedAccount, at: datetime) -> dict[str, Any]:
@@ -90,11 +89,11 @@ def portfolio_summary(account: SimulatedAccount, at: datetime) -> dict[str, Any]
         "fullmaintmarginreq": (money.maintenance_margin, money.currency),
         "excessliquidity": (money.excess_liquidity, money.currency),
         "fullexcessliquidity": (money.excess_liquidity, money.currency),
-        "availablefunds": (_available(money), money.currency),
-        "fullavailablefunds": (_available(money), money.currency),
+        "availablefunds": (money.available, money.currency),
+        "fullavailablefunds": (money.available, money.currency),
         "equitywithloanvalue": (money.net_liquidation, money.currency),
         "grosspositionvalue": (abs(money.market_value), money.currency),
-        "cushion": (_cushion(money), None),
+        "cushion": (round(money.cushion, 4), None),
     }
     stamp = int(at.timestamp() * 1000)
 
@@ -120,10 +119,10 @@ def brokerage_summary(account: SimulatedAccount) -> dict[str, Any]:
     return {
         "accountType": "",
         "status": "",
-        "balance": round(_available(money)),
-        "SMA": round(_available(money)),
+        "balance": round(money.available),
+        "SMA": round(money.available),
         "buyingPower": round(money.buying_power),
-        "availableFunds": round(_available(money)),
+        "availableFunds": round(money.available),
         "excessLiquidity": round(money.excess_liquidity),
         "netLiquidationValue": round(money.net_liquidation),
         "equityWithLoanValue": round(money.net_liquidation),
@@ -138,14 +137,6 @@ def brokerage_summary(account: SimulatedAccount) -> dict[str, Any]:
             {"currency": money.currency, "balance": money.cash, "settledCash": money.cash}
         ],
     }
-
-
-def _available(money: SimulatedSummary) -> float:
-    return round(money.net_liquidation - money.initial_margin, 2)
-
-
-def _cushion(money: SimulatedSummary) -> float:
-    return round(money.excess_liquidity / money.net_liquidation, 4) if money.net_liquidation else 0
 
 
 def ledger(account: SimulatedAccount, at: datetime) -> dict[str, Any]:

@@ -13,7 +13,6 @@ Row = tuple[str, str, str]
 def account_values(account: SimulatedAccount) -> list[Row]:
     """Return tag, value and currency of every value, with ``-S`` rows for securities."""
     money = account.summary()
-    available = money.net_liquidation - money.initial_margin
     in_currency = {
         "NetLiquidation": money.net_liquidation,
         "TotalCashValue": money.cash,
@@ -24,24 +23,23 @@ def account_values(account: SimulatedAccount) -> list[Row]:
         "RegTMargin": money.initial_margin,
         "InitMarginReq": money.initial_margin,
         "MaintMarginReq": money.maintenance_margin,
-        "AvailableFunds": available,
+        "AvailableFunds": money.available,
         "ExcessLiquidity": money.excess_liquidity,
         "FullInitMarginReq": money.initial_margin,
         "FullMaintMarginReq": money.maintenance_margin,
-        "FullAvailableFunds": available,
+        "FullAvailableFunds": money.available,
         "FullExcessLiquidity": money.excess_liquidity,
         "LookAheadInitMarginReq": money.initial_margin,
         "LookAheadMaintMarginReq": money.maintenance_margin,
-        "LookAheadAvailableFunds": available,
+        "LookAheadAvailableFunds": money.available,
         "LookAheadExcessLiquidity": money.excess_liquidity,
     }
-    cushion = money.excess_liquidity / money.net_liquidation if money.net_liquidation else 0.0
     rows: list[Row] = [
         ("AccountCode", account.account_number, ""),
         ("AccountReady", "true", ""),
         ("AccountType", "INDIVIDUAL", ""),
         ("Currency", BASE, BASE),
-        ("Cushion", f"{cushion:.6f}", ""),
+        ("Cushion", f"{money.cushion:.6f}", ""),
         ("DayTradesRemaining", "-1", ""),
         ("LookAheadNextChange", "0", ""),
     ]

@@ -49,12 +49,12 @@ class OrderDesk:
         return {
             3: self._refuse_order,
             4: self._refuse_order,
-            5: self._own_orders,
+            5: self._open_orders,
             7: self._executions,
             8: self._next_id,
             14: ignore,
             15: ignore,
-            16: self._all_orders,
+            16: self._open_orders,
             58: self._refuse_order,
             99: self._completed_orders,
         }
@@ -113,14 +113,9 @@ class OrderDesk:
     def _next_id(self, session: Session, fields: list[str]) -> None:
         session.send(*messages.next_valid_id(1))
 
-    def _own_orders(self, session: Session, fields: list[str]) -> None:
-        """Send this client's orders; manual ones belong to client 0."""
-        self._send_orders(session, with_manual=session.client_id == MANUAL_CLIENT)
-
-    def _all_orders(self, session: Session, fields: list[str]) -> None:
-        self._send_orders(session, with_manual=True)
-
-    def _send_orders(self, session: Session, *, with_manual: bool) -> None:
+    def _open_orders(self, session: Session, fields: list[str]) -> None:
+        """Send this client's orders, or all (16); manual ones belong to client 0."""
+        with_manual = fields[0] == "16" or session.client_id == MANUAL_CLIENT
         state = self._faults.state
         if state.refuse_order_reads:
             session.error(-1, 321, READ_ONLY)

@@ -26,6 +26,7 @@ INSTRUMENT_TYPES = {
 #: Roots that settle to the opening print of the expiry day; futures and options on them do too.
 SETTLED_IN_THE_MORNING = frozenset({"VIX", "SPX"})
 Payload = dict[str, Any]
+_OPTION_TICKS = [{"value": "0.01", "threshold": "3.0"}, {"value": "0.05"}]
 
 
 def is_traded(contract: Contract | None) -> bool:
@@ -126,7 +127,7 @@ def equity(contract: Contract) -> Payload:
         "is-etf": symbol in ("SPY", "QQQ"),
         "streamer-symbol": symbol,
         "tick-sizes": [{"value": "0.0001", "threshold": "1.0"}, {"value": "0.01"}],
-        "option-tick-sizes": _option_ticks(),
+        "option-tick-sizes": _OPTION_TICKS,
     }
 
 
@@ -186,7 +187,7 @@ def _chain_of_root(market: Market, symbol: str, root: str, shares: Decimal) -> P
         "root-symbol": root,
         "option-chain-type": "Standard" if standard else "Non-standard",
         "shares-per-contract": 100,
-        "tick-sizes": _option_ticks(),
+        "tick-sizes": _OPTION_TICKS,
         "deliverables": [
             {
                 "id": _number(symbol),
@@ -226,10 +227,6 @@ def _strikes(chain: Sequence[Contract]) -> list[Payload]:
         row = rows.setdefault(symbol.strike, {"strike-price": amount(symbol.strike)})
         row |= {side: symbol.occ, f"{side}-streamer-symbol": symbol.streamer}
     return [rows[strike] for strike in sorted(rows)]
-
-
-def _option_ticks() -> list[Payload]:
-    return [{"value": "0.01", "threshold": "3.0"}, {"value": "0.05"}]
 
 
 def _expiration_type(expiry: date) -> str:
