@@ -21,9 +21,10 @@ from tests.servers.chromium import browser_program, browser_ready
 from tests.servers.postgres import NoPostgres, running_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-# More than a small machine's cores: on SQLite three workers begin with the browser, the faults and
-# the demo, which often wait. Each more costs a collection of all tests.
-WORKERS = {"SQLite": "4", "PostgreSQL": "1"}
+# Together more than a small machine's cores: on SQLite they begin with the browser and the faults,
+# which often wait. Each more collects all tests and builds what a process keeps: a minute of
+# processor time.
+WORKERS = {"SQLite": "2", "PostgreSQL": "1"}
 CHECKS_AT_ONCE = 3
 MYPY_WORKERS = "2"
 WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
