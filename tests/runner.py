@@ -21,10 +21,10 @@ from tests.servers.chromium import browser_program, browser_ready
 from tests.servers.postgres import NoPostgres, running_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-# Together more than a small machine's cores: on SQLite they begin with the browser and the faults,
-# which often wait. Each more collects all tests and builds what a process keeps: a minute of
-# processor time.
-WORKERS = {"SQLite": "2", "PostgreSQL": "1"}
+# Together twice a small machine's cores: on SQLite they begin with the browser, the faults and the
+# demo, which often wait. Each more collects all tests and builds what a process keeps: a minute of
+# processor time. With one less the cores idle at the end.
+WORKERS = {"SQLite": "3", "PostgreSQL": "1"}
 CHECKS_AT_ONCE = 3
 MYPY_WORKERS = "2"
 WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
