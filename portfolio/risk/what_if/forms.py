@@ -245,12 +245,6 @@ class ShiftForm(forms.Form):
         widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "0"}),
     )
 
-    currency = forms.CharField(
-        required=False,
-        max_length=3,
-        widget=forms.TextInput(attrs={**_SHORT, "placeholder": "known", "size": 4}),
-    )
-
     def clean_underlying(self) -> str:
         return str(self.cleaned_data["underlying"]).strip().upper()
 

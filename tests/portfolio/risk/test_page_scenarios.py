@@ -7,6 +7,7 @@ from django.test import Client
 
 from auth_tokens.models import User
 from portfolio.models import Scenario
+from portfolio.risk.what_if.forms import ShiftForm
 from tests.factories import UserFactory
 from tests.portfolio.risk.pages import book, page_of
 
@@ -84,6 +85,13 @@ def test_impossible_scenario_is_told_and_not_kept(
     assert answer.status_code == 200
     assert told in answer.content.decode()
     assert not Scenario.objects.exists()
+
+
+def test_every_field_that_a_shift_offers_is_stored() -> None:
+    form = ShiftForm({"underlying": "spy", "spot": "-5", "vol": "2"})
+    assert form.is_valid()
+    assert form.shift() == {"underlying": "SPY", "spot": -5.0, "vol": 2.0}
+    assert list(form.fields) == list(form.shift())
 
 
 def test_second_scenario_of_a_name_is_told(trader: User, signed_in: Client) -> None:
